@@ -1,0 +1,18 @@
+"The published learning rates, step by step"
+import pytest, torch
+from torch.optim import SGD
+from parity_case import Case
+from tok1d.train.schedules import make_schedulers
+
+BASE, END, STEPS, WARMUP = 1e-3, 1e-5, 100, 10  # of the case, see its notes
+
+@pytest.mark.parametrize('scheduler', ['cosine', 'constant'])
+def test_learning_rate(scheduler):
+    case = Case('schedules')
+    opt = SGD([torch.nn.Parameter(torch.zeros(1))], lr=BASE)
+    sched, = make_schedulers(dict(sgd=opt), scheduler=scheduler, steps=STEPS, warmup=WARMUP, end=END/BASE).values()
+    rates = []
+    for _ in range(STEPS + 1):
+        rates.append(sched.get_last_lr()[0])
+        opt.step(); sched.step()
+    case.close(torch.tensor(rates, dtype=torch.float64), case[f'lr_{scheduler}'], scheduler)
