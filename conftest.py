@@ -1,0 +1,116 @@
+"pytest for notebooks: each one is a test in a fresh process; and a browser for what is shown in one"
+import multiprocessing as mp
+import os
+import shutil
+import signal
+from configparser import ConfigParser
+from contextlib import suppress
+from multiprocessing.connection import wait
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parent
+TIMEOUT = 300  # seconds a notebook may take; the slowest needs a tenth of it, the rest is for busy machines
+PRELOAD = ['torch', 'torchvision', 'matplotlib.pyplot', 'execnb.shell', 'nbdev.process']
+
+def skipped_flags():
+    "Cells with these directives are not run: `tst_flags` of settings.ini, for nbdev_test and pytest alike"
+    ini = ConfigParser(delimiters=['='])
+    ini.read(ROOT/'settings.ini', encoding='utf-8')
+    return set(ini['DEFAULT']['tst_flags'].split())
+
+def pytest_addoption(parser):
+    parser.addoption('--run', default='', help=f'comma-separated flags to run all the same, of {sorted(skipped_flags())}')
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'slow: takes minutes; skipped unless --run slow')
+
+def run_flags(config): return set(filter(None, config.getoption('--run').split(',')))
+
+def pytest_collection_modifyitems(config, items):
+    if 'slow' in run_flags(config): return
+    for item in items:
+        if item.get_closest_marker('slow'): item.add_marker(pytest.mark.skip(reason='slow: pytest --run slow'))
+
+def run_notebook(path, skip):
+    "Run the cells of a notebook that carry none of the flags in `skip`; the traceback, if there is one"
+    import matplotlib
+    matplotlib.use('agg')
+    from execnb.shell import CaptureShell
+    from fastcore.all import str2bool, working_directory
+    from nbdev.frontmatter import FrontmatterProc
+    from nbdev.process import NBProcessor
+    nb = NBProcessor(path, procs=FrontmatterProc, process=True).nb
+    if str2bool(nb.frontmatter_.get('skip_exec', False)): return
+    def left_out(cell):
+        if cell.cell_type != 'code' or 'nbdev_export(' in cell.source: return True
+        directives = getattr(cell, 'directives_', {})
+        return directives.get('eval:', [''])[0].lower() == 'false' or bool(skip & directives.keys())
+    shell = CaptureShell(path)
+    try:
+        with working_directory(path.parent): shell.run_all(nb, exc_stop=True, preproc=left_out)
+    except Exception: return shell.prettytb(fname=path)
+
+def in_child(conn, path, skip):
+    os.setsid()  # so that a notebook out of time goes with all it started
+    os.environ.update(IN_TEST='1', HF_HUB_OFFLINE='1')
+    mp.set_start_method('fork', force=True)  # as in a kernel: DataLoader workers see classes defined in the notebook
+    try: conn.send(run_notebook(path, skip))
+    except BaseException as e: conn.send(f'{type(e).__name__}: {e}')
+
+class NotebookFailed(Exception): pass
+
+class NotebookItem(pytest.Item):
+    def runtest(self):
+        ctx = mp.get_context('forkserver')  # imports torch once; each notebook still has a process of its own
+        ctx.set_forkserver_preload(PRELOAD)
+        here, there = ctx.Pipe(duplex=False)
+        child = ctx.Process(target=in_child, args=(there, self.path, skipped_flags() - run_flags(self.config)))
+        child.start()
+        there.close()
+        try: failure = here.recv() if wait([here], TIMEOUT) else f'not done after {TIMEOUT} s'
+        except EOFError: failure = 'its process died'
+        child.join(5)
+        with suppress(ProcessLookupError): os.killpg(child.pid, signal.SIGKILL)
+        if failure: raise NotebookFailed(failure)
+
+    def repr_failure(self, excinfo, style=None):
+        return str(excinfo.value) if isinstance(excinfo.value, NotebookFailed) else super().repr_failure(excinfo, style)
+
+    def reportinfo(self): return self.path, 0, str(self.path.relative_to(ROOT))
+
+class NotebookFile(pytest.File):
+    def collect(self): yield NotebookItem.from_parent(self, name='run')
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix != '.ipynb' or not file_path.is_relative_to(ROOT/'nbs'): return
+    if not any(part.startswith(('_', '.')) for part in file_path.relative_to(ROOT).parts): return NotebookFile.from_parent(parent, path=file_path)
+
+def is_local(url):
+    parts = urlsplit(url)
+    return parts.scheme in ('data', 'blob', 'about') or parts.hostname in ('127.0.0.1', 'localhost')
+
+@pytest.fixture
+def browser():
+    """`page = browser(url, **viewport)` opens a Playwright page in a real Chromium (`CHROMIUM`, or the first on PATH).
+
+    The test fails at its end if any page asked for something that is not on this machine.
+    Without a Chromium it is skipped, or fails where `CI` is set.
+    """
+    exe = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ['chromium', 'chromium-browser', 'google-chrome'])), None)
+    if not exe: (pytest.fail if os.environ.get('CI') else pytest.skip)('no Chromium: apt-get install chromium, or set CHROMIUM to one')
+    from playwright.sync_api import sync_playwright
+    external = set()
+    with sync_playwright() as p:
+        chrome = p.chromium.launch(executable_path=exe, args=['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
+            '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'])
+        def open_page(url, width=1200, height=900):
+            page = chrome.new_page(viewport=dict(width=width, height=height))
+            page.on('request', lambda r: None if is_local(r.url) else external.add(r.url))
+            page.goto(url)
+            return page
+        yield open_page
+        chrome.close()
+    assert not external, f'asked for from outside: {sorted(external)}'
