@@ -1,0 +1,66 @@
+"The import rule of the house holds, and the test of it would notice if it did not"
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from import_rule import sources, violations
+
+ROOT = Path(__file__).parents[1]
+HEAVY = 'gradio IPython ipykernel ipywidgets jupyter_client jupyterlab open_clip webdataset accelerate'.split()
+
+def test_rule():
+    assert len(sources(ROOT)) > 20
+    assert not violations(ROOT)
+
+PLANTED = {
+    'a later room':            ('models/a.py', 'from tok1d.hub.pretrained import load'),
+    'inside a function':       ('models/a.py', 'def f():\n    import tok1d.train.loop'),
+    'relative':                ('models/a.py', 'from ..eval import reconstruction'),
+    'relative, to the top':    ('models/a.py', 'from .. import hub'),
+    'from the package':        ('basics.py', 'from tok1d import models'),
+    'what the package offers': ('models/a.py', 'from tok1d import load'),
+    'by name':                 ('models/a.py', 'import importlib\nm = importlib.import_module("tok1d.cli")'),
+    'only for its types':      ('models/a.py', 'from typing import TYPE_CHECKING\nif TYPE_CHECKING: from tok1d.train import loop'),
+    'models take tensors':     ('models/a.py', 'from tok1d.data.images import ImageFolder'),
+    'data knows no model':     ('data/a.py', 'from tok1d.models.titok import TiTok'),
+    'demos come last':         ('cli.py', 'import demos.token_count.app'),
+    'accelerate':              ('eval/a.py', 'from accelerate import Accelerator'),
+    'ipywidgets':              ('explore/tokens.py', 'import ipywidgets as W'),
+    'anywidget':               ('explore/show.py', 'import anywidget'),
+    'gradio':                  ('cli.py', 'def demo():\n    import gradio.themes'),
+    'webdataset':              ('train/a.py', 'import webdataset'),
+    'an unknown room':         ('utils/a.py', 'import torch'),
+}
+@pytest.mark.parametrize('path, source', PLANTED.values(), ids=PLANTED)
+def test_notices(tmp_path, path, source):
+    file = tmp_path/'tok1d'/path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source)
+    assert len(violations(tmp_path)) == 1
+
+def test_notices_circle(tmp_path):
+    for here, there in ('train', 'eval'), ('eval', 'explore'), ('explore', 'train'):
+        (tmp_path/'tok1d'/here).mkdir(parents=True)
+        (tmp_path/'tok1d'/here/'a.py').write_text(f'from tok1d.{there} import a')
+    assert 'circle' in violations(tmp_path)[0]
+
+@pytest.mark.parametrize('path, source', [
+    ('models/a.py', 'from tok1d.models.layers import Block\nfrom .layers import Block\nfrom tok1d import __version__'),
+    ('hub/a.py', 'from tok1d.data.embedded import photos'),
+    ('explore/widgets.py', 'import ipywidgets, anywidget\nfrom tok1d.eval.reconstruction import psnr'),
+    ('train/a.py', 'from accelerate import Accelerator\nfrom ..eval import reconstruction'),
+    ('data/shards.py', 'import webdataset as wds\nfrom tok1d.basics import load_image'),
+    ('cli.py', 'from tok1d.train.run import main'),
+    ('../demos/token_count/app.py', 'import gradio as gr\nfrom tok1d.explore.tokens import TokenImage')])
+def test_allows(tmp_path, path, source):
+    file = tmp_path/'tok1d'/path
+    (tmp_path/'tok1d').mkdir()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.resolve().write_text(source)
+    assert not violations(tmp_path)
+
+def test_model_alone():
+    code = f'import tok1d.models.titok, sys; print([m for m in {HEAVY} if m in sys.modules])'
+    out = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert out.strip() == '[]'
