@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'opt', 'Experiment', 'VQModel', 'Generator', 'MaskGen',
            'Losses', 'DataParams', 'Preprocessing', 'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams',
-           'LRScheduler', 'Training', 'Model', 'Config', 'Key', 'list_keys', 'nearest_keys', 'resolve', 'to_config',
-           'list_presets', 'load_config', 'to_dict', 'save_config']
+           'LRScheduler', 'Training', 'Model', 'Config', 'Key', 'nearest_keys', 'Table', 'KeyInfo', 'list_keys',
+           'resolve', 'to_config', 'list_presets', 'load_config', 'to_dict', 'save_config']
 
-# %% ../nbs/00_config.ipynb #59820c1b
-import difflib, json, math, os, reprlib, yaml
+# %% ../nbs/00_config.ipynb #5c095817
+import copy, difflib, json, math, os, reprlib, yaml
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
@@ -55,7 +55,7 @@ class Experiment:
 # %% ../nbs/00_config.ipynb #e2d732b9
 SIZES = ('tiny', 'small', 'base', 'large')
 
-# %% ../nbs/00_config.ipynb #83dbde5b
+# %% ../nbs/00_config.ipynb #591e82fc
 @dataclass
 class VQModel:
     "A 1D tokenizer"
@@ -77,7 +77,8 @@ class VQModel:
     text_embed_dim: int = opt(768, 'Channels per text token', gt=0)
     scale_factor: Optional[float] = opt(None, 'Factor on VAE latents before a generator sees them', gt=0)
     elastic: bool = opt(False, 'Train every prefix of the tokens to be decodable?')
-    elastic_power: float = opt(1.0, 'Kept length in training: 1 uniform, larger keeps fewer tokens', gt=0)
+    elastic_full: float = opt(0.5, 'Share of training images that keep all tokens; the others keep a log-uniform prefix', ge=0, le=1)
+    elastic_power: float = opt(1.0, 'Kept length of the others: 1 even on a log scale, larger keeps fewer tokens', gt=0)
     init: str = opt('published', 'Initialisation', choices=('published', 'sincos'))
 
 # %% ../nbs/00_config.ipynb #59d05a33
@@ -302,35 +303,30 @@ def _walk(cls, prefix=''):
         default = f.default_factory() if many and not optional else f.default
         yield Key(name, get_args(t)[0] if many else t, default, optional, many, **f.metadata)
 
-# %% ../nbs/00_config.ipynb #bf7517ae
-SECTIONS = {n for n in _walk(Config) if isinstance(n, str)}
+# %% ../nbs/00_config.ipynb #1e88a4dc
+SECTIONS = [n for n in _walk(Config) if isinstance(n, str)]
 KEYS = {k.name:k for k in _walk(Config) if isinstance(k, Key)}
 
-# %% ../nbs/00_config.ipynb #273f2c66
-def list_keys(prefix:str='', # Section such as `model.vq_model`; all keys unless given
-             )->list: # `Key`s
-    "The keys of a section, with type, default and meaning"
-    return [k for n,k in KEYS.items() if n==prefix or n.startswith(prefix+'.' if prefix else '')]
-
-# %% ../nbs/00_config.ipynb #b39aaec3
+# %% ../nbs/00_config.ipynb #a183540d
 def nearest_keys(key:str, # A dotted name that isn't known
                  n:int=3, # At most so many
                 )->list: # Valid dotted names, best first
     "The valid keys and sections that look most like `key`"
     ratio = lambda a,b: difflib.SequenceMatcher(None, a.lower(), b.lower()).ratio()
-    leaf = lambda s: s.rsplit('.', 1)[-1]
-    score = lambda k: max(ratio(key, k), .6*ratio(leaf(key), leaf(k)) + .4*ratio(key, k))
+    def score(k):
+        (a,_,b),(c,_,d) = key.rpartition('.'),k.rpartition('.')
+        return .75*ratio(b, d) + .25*ratio(a, c)
     best = sorted(((score(k), k) for k in [*KEYS, *SECTIONS]), reverse=True)[:n]
     return [k for s,k in best if s>=.65 and s>best[0][0]-.06]
 
-# %% ../nbs/00_config.ipynb #d5c89c29
+# %% ../nbs/00_config.ipynb #3c176294
 def _unknown(key, where):
     "Message about a key that isn't known"
     near = nearest_keys(key)
     if near: return f"unknown key '{key}'{where}; did you mean {' or '.join(repr(k) for k in near)}?"
     parent = key
     while parent and parent not in SECTIONS: parent = parent.rpartition('.')[0]
-    inside = [n for n in [*KEYS, *SECTIONS] if n.rpartition('.')[0]==parent]
+    inside = [n for n in [*SECTIONS, *KEYS] if n.rpartition('.')[0]==parent]
     here = f"section '{parent}'" if parent else 'the top level'
     return f"unknown key '{key}'{where}; {here} accepts {', '.join(n.rpartition('.')[2] for n in inside)}"
 
@@ -361,16 +357,15 @@ def _str(v):
 # %% ../nbs/00_config.ipynb #371e354a
 READERS = {int:('a whole number', _int), float:('a number', _float), bool:('true or false', _bool), str:('text', _str)}
 
-# %% ../nbs/00_config.ipynb #a8184515
+# %% ../nbs/00_config.ipynb #06e83750
 def _accepts(k:Key):
     "What key `k` accepts, in words"
     what = READERS[k.type][0] if not k.choices else 'one of ' + ', '.join(k.choices)
     if k.many: what = f'a list, each entry {what}'
-    for bound,words in [(k.gt, 'larger than'), (k.ge, 'at least'), (k.le, 'at most')]:
-        if bound is not None: what += f' {words} {bound:g}'
-    return what + (' (or null)' if k.optional else '')
+    bounds = [f'{words} {bound:g}' for bound,words in [(k.gt,'larger than'), (k.ge,'at least'), (k.le,'at most')] if bound is not None]
+    return ' '.join([what, ' and '.join(bounds)]).strip() + (' (or null)' if k.optional else '')
 
-# %% ../nbs/00_config.ipynb #aa6e994f
+# %% ../nbs/00_config.ipynb #ea6c7bac
 def _read(k:Key, v, where=''):
     "The value of key `k` read from `v`, or `ValueError`"
     if v is None and k.optional: return None
@@ -385,22 +380,53 @@ def _read(k:Key, v, where=''):
         if any((k.gt is not None and val<=k.gt, k.ge is not None and val<k.ge, k.le is not None and val>k.le)): raise ValueError
         return val
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{k.name}{where} accepts {_accepts(k)}; got {reprlib.repr(v)}") from None
+        raise ValueError(f"{k.name}{where} accepts {_accepts(k)}; got {'null' if v is None else reprlib.repr(v)}") from None
 
-# %% ../nbs/00_config.ipynb #4b1d39d0
-def _flatten(tree, where, prefix='', bad=None):
-    "Nested mapping to `{dotted name: value}`, all names known"
-    if not isinstance(tree, Mapping): raise ValueError(f"a configuration{where} is a mapping of sections; got {reprlib.repr(tree)}")
-    out, top = {}, bad is None
-    if top: bad = []
+# %% ../nbs/00_config.ipynb #a6c38ce3
+class Table(list):
+    "A list of named tuples that a notebook shows as a table"
+    def _repr_markdown_(self):
+        if not self: return '(empty)'
+        def cell(v):
+            text = '' if v is None else str(v).replace('|', '\\|')
+            return f'`{text}`' if '${' in text else text
+        row = lambda vs: '| ' + ' | '.join(map(cell, vs)) + ' |'
+        return '\n'.join([row(self[0]._fields), '|---'*len(self[0]) + '|', *map(row, self)])
+
+# %% ../nbs/00_config.ipynb #01be46ed
+class KeyInfo(NamedTuple):
+    "What there is to know about a key"
+    key:str # Dotted name
+    default:Any # Value when absent
+    meaning:str # What it is for
+    accepts:str # Accepted values
+
+def list_keys(prefix:str='', # Section such as `model.vq_model`; all keys unless given
+             )->Table: # Of `KeyInfo`
+    "The keys of a section, with default, meaning and accepted values"
+    return Table(KeyInfo(n, k.default, k.help, _accepts(k)) for n,k in KEYS.items() if not prefix or f'{n}.'.startswith(f'{prefix}.'))
+
+# %% ../nbs/00_config.ipynb #5e2eba95
+def _collect(tree, where, prefix, bad):
+    "Nested mapping to `{dotted name: value}`; unknown names go to `bad`"
+    out = {}
     for key,v in tree.items():
         name = f'{prefix}{key}'
         if name in KEYS: out[name] = _read(KEYS[name], v, where)
-        elif isinstance(v, Mapping) and (v or name in SECTIONS): out |= _flatten(v, where, name+'.', bad)
-        elif name not in SECTIONS: bad.append(_unknown(name, where))
+        elif isinstance(v, Mapping) and (v or name in SECTIONS) and name.count('.')<4: out |= _collect(v, where, name+'.', bad)
+        elif name not in SECTIONS: bad.append(name)
         elif v is not None: raise ValueError(f"{name}{where} is a section with keys of its own; got {reprlib.repr(v)}")
-    if top and bad: raise ValueError('\n'.join(bad[:5] + [f'… and {len(bad)-5} more'][:len(bad)>5]))
     return out
+
+# %% ../nbs/00_config.ipynb #db3e527c
+def _flatten(tree, where=''):
+    "Nested mapping to `{dotted name: value}`, every name known"
+    if not isinstance(tree, Mapping): raise ValueError(f"a configuration{where} is a mapping of sections; got {reprlib.repr(tree)}")
+    bad = []
+    out = _collect(tree, where, '', bad)
+    if not bad: return out
+    more = [f'… and {len(bad)-5} more'] if len(bad)>5 else []
+    raise ValueError('\n'.join([_unknown(n, where) for n in bad[:5]] + more))
 
 # %% ../nbs/00_config.ipynb #b0f3fb40
 def resolve(cfg:DictConfig, # A typed configuration
@@ -416,17 +442,21 @@ def resolve(cfg:DictConfig, # A typed configuration
     _flatten(tree, where)
     return tree
 
-# %% ../nbs/00_config.ipynb #6992852a
+# %% ../nbs/00_config.ipynb #9c63436e
+_DEFAULTS = OmegaConf.structured(Config)  # building it takes ten times as long as copying it
+
+# %% ../nbs/00_config.ipynb #6e4c28bb
 def to_config(cfg:Any, # Nested mapping, `DictConfig`, or content of a `config.json`; may be partial
               where:str='', # Added to messages, such as ` in my.yaml`
              )->DictConfig: # Every key present and typed
     "Put a partial nesting on the typed defaults"
     if is_dataclass(cfg): cfg = OmegaConf.structured(cfg)
     if OmegaConf.is_config(cfg): cfg = OmegaConf.to_container(cfg, resolve=False)
-    out = OmegaConf.structured(Config)
+    out = copy.deepcopy(_DEFAULTS)
     for name,v in _flatten(cfg, where).items():
+        if v==KEYS[name].default: continue
         try: OmegaConf.update(out, name, v)
-        except OmegaConfBaseException as e: raise ValueError(f"{name}{where}: {str(e).splitlines()[0]}") from None
+        except OmegaConfBaseException as e: raise ValueError(f"{name}{where} cannot be resolved: {str(e).splitlines()[0]}") from None
     resolve(out, where)
     return out
 
@@ -452,7 +482,7 @@ class _Loader(yaml.SafeLoader):
             seen.add(name if isinstance(name, str) else id(k))
         return super().construct_mapping(node, deep)
 
-# %% ../nbs/00_config.ipynb #9085e7ab
+# %% ../nbs/00_config.ipynb #0ef9973b
 def _parse(text, name):
     "YAML or JSON text to plain Python; errors name the file and the line"
     try: return yaml.load(text, Loader=_Loader)
@@ -460,10 +490,10 @@ def _parse(text, name):
         mark = getattr(e, 'problem_mark', None)
         line = f', line {mark.line+1}' if mark else ''
         raise ValueError(f"cannot read {name}{line}: {getattr(e, 'problem', None) or e}") from None
-    except (RecursionError, ValueError) as e:
-        raise ValueError(f"cannot read {name}: {e or 'nested too deeply'}") from None
+    except RecursionError: raise ValueError(f"cannot read {name}: nested too deeply") from None
+    except ValueError as e: raise ValueError(f"cannot read {name}: {e}") from None
 
-# %% ../nbs/00_config.ipynb #0c349ca4
+# %% ../nbs/00_config.ipynb #42ed93ac
 def _find(name_or_path):
     "Path of a preset or file"
     name, path = str(name_or_path), Path(name_or_path).expanduser()
@@ -473,17 +503,18 @@ def _find(name_or_path):
             if (path/f).is_file(): return path/f
         raise ValueError(f"no config.yaml or config.json in the folder {path}")
     if path.is_file(): return path
-    near = difflib.get_close_matches(path.stem.lower().replace('-', '_'), list_presets(), 4, .5)
+    stem = path.stem.lower().replace('-', '_')
+    near = [p for p in list_presets() if p.startswith(stem)] or difflib.get_close_matches(stem, list_presets(), 4, .5)
     hint = f"; presets with a similar name: {', '.join(near)}" if near else f"; presets: {', '.join(list_presets())}"
     raise ValueError(f"no preset and no file called '{name}'{hint}")
 
-# %% ../nbs/00_config.ipynb #b3ca15a6
+# %% ../nbs/00_config.ipynb #c76164f4
 def _override(text):
     "`a.b=c` to `(name, value)`"
     name, eq, raw = text.partition('=') if isinstance(text, str) else (text, '', '')
     name = str(name).strip()
     if not eq: raise ValueError(f"an override is written key=value, such as training.seed=7; got {reprlib.repr(text)}")
-    if name not in KEYS and name not in SECTIONS: raise ValueError(_unknown(name, f" in override '{text}'"))
+    if name not in KEYS and name not in SECTIONS: raise ValueError(_unknown(name, ' given as override'))
     is_text = name in KEYS and KEYS[name].type is str and not KEYS[name].many
     if '${' in raw: return name, raw
     try: v = _parse(raw, f"override '{text}'")
@@ -492,7 +523,7 @@ def _override(text):
         v = raw
     return name, raw if is_text and v is not None and not isinstance(v, str) else v
 
-# %% ../nbs/00_config.ipynb #bd0534d3
+# %% ../nbs/00_config.ipynb #63f7a0c8
 def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file, or folder with a `config.yaml`
                 overrides:Union[Iterable, Mapping]=(), # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
                )->DictConfig: # Every key present and typed
@@ -502,11 +533,11 @@ def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file
     except (OSError, UnicodeDecodeError) as e: raise ValueError(f"cannot read {path}: {e}") from None
     flat = _flatten({} if tree is None else tree, f' in {path}')
     if isinstance(overrides, str): overrides = [overrides]
-    pairs = overrides.items() if isinstance(overrides, Mapping) else map(_override, overrides)
-    for name,v in pairs: flat |= _flatten({name:v}, f" in override '{name}'")
-    return to_config(flat, f' in {path}')
+    pairs = overrides.items() if isinstance(overrides, Mapping) else [_override(o) for o in overrides]
+    for name,v in pairs: flat |= _flatten({name:v}, ' given as override')
+    return to_config(flat, f' in {path}' + (' with its overrides' if pairs else ''))
 
-# %% ../nbs/00_config.ipynb #03d607f8
+# %% ../nbs/00_config.ipynb #706705a0
 def to_dict(cfg:Any, # A configuration, whole or partial
             minimal:bool=True, # Only the keys that differ from their defaults?
            )->dict: # Plain nested dict, references resolved
@@ -514,7 +545,7 @@ def to_dict(cfg:Any, # A configuration, whole or partial
     cfg = to_config(cfg)
     tree = OmegaConf.to_container(cfg, resolve=True)
     if not minimal: return tree
-    raw = _flatten(OmegaConf.to_container(cfg, resolve=False), '')
+    raw = _flatten(OmegaConf.to_container(cfg, resolve=False))
     out = {}
     for name,k in KEYS.items():
         if raw[name]==k.default: continue
