@@ -106,12 +106,13 @@ def _to_rgb(im:Image.Image)->Image.Image:
         return ImageCms.profileToProfile(im, ImageCms.createProfile('LAB'), ImageCms.createProfile('sRGB'), outputMode='RGB')
     return im.convert('RGBA' if im.has_transparency_data else 'RGB')
 
-# %% ../nbs/05_basics.ipynb #ca1a5139
+# %% ../nbs/05_basics.ipynb #23cf172a
 def _planes(x # Array `h w`, `h w c`, or tensor `h w`, `c h w`, `1 c h w`; c is 1 grey, 2 grey + alpha, 3 or 4
            )->Tensor: # `3 h w` or `4 h w` in [0, 1]
     "Any array or tensor as RGB or RGBA planes"
     name = _name(x)
     if isinstance(x, np.ndarray): t = torch.from_numpy(_unit(x, name)); t = t.permute(2,0,1) if t.ndim==3 else t
+    elif not isinstance(x, Tensor): raise ValueError(f'{name} is no image; give a PIL image, a tensor `c h w` or an array `h w c`')
     else:
         t = x.detach().cpu()
         t = torch.from_numpy(_unit((t.float() if t.is_floating_point() else t).numpy(), name))
@@ -207,8 +208,8 @@ def _wrap(text, font, width:int, # Pixels
         out[i] = s
     return out
 
-# %% ../nbs/05_basics.ipynb #4291bbe5
-def image_grid(images, # Tensor `b c h w`, or a list of what `to_pil` takes (None leaves a gap)
+# %% ../nbs/05_basics.ipynb #27d2d2ee
+def image_grid(images, # Tensor `b c h w`, or a list of what `open_image` takes (None leaves a gap)
                ncol:int|None=None, # Columns; None: all in one row up to 8
                pad:int=2, # Pixels between pictures
                titles=None, # One a picture, or one a column
@@ -216,7 +217,7 @@ def image_grid(images, # Tensor `b c h w`, or a list of what `to_pil` takes (Non
                scale:int=1, # Each pixel becomes scale × scale
               )->Image.Image:
     "Pictures in a grid, on white"
-    ims = [None if x is None else flatten(to_pil(x)) for x in images]
+    ims = [None if x is None else flatten(open_image(x)) for x in images]
     if not any(ims): raise ValueError('`image_grid` needs at least one image')
     if not isinstance(scale, int) or scale<1: raise ValueError(f'`scale` must be a whole number ≥ 1, got {scale!r}')
     ncol = min(ncol or 8, len(ims)); nrow = ceil(len(ims)/ncol)
