@@ -1,0 +1,258 @@
+"The command line as a user meets it: good use, bad use, hostile files"
+import json, os, subprocess, sys, time
+import pytest, torch
+from pathlib import Path
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
+from tok1d.cli import app
+from tok1d.config import load_config
+from tok1d.data.tokens import load_tokens
+from tok1d.models.titok import TiTok
+
+@pytest.fixture(scope='module')
+def models(tmp_path_factory):
+    "Random tiny tokenizers, saved: what a user's own training leaves behind"
+    out = {}
+    for name,overrides in dict(vq=[], other=['model.vq_model.codebook_size=32'], vae=['model.vq_model.quantize_mode=vae'], rigid=['model.vq_model.elastic=false']).items():
+        torch.manual_seed(len(out))
+        out[name] = str(tmp_path_factory.mktemp('models')/name)
+        TiTok(load_config('titok_tiny_debug', overrides)).save_pretrained(out[name])
+    torch.manual_seed(99)
+    out['twin'] = str(tmp_path_factory.mktemp('models')/'twin')
+    TiTok(load_config('titok_tiny_debug')).save_pretrained(out['twin'])
+    return out
+
+@pytest.fixture
+def pets(tmp_path):
+    "A folder of images of several kinds, one broken, one that is none"
+    d = tmp_path/'pets'; (d/'cats').mkdir(parents=True)
+    Image.new('RGB', (80,60), 'brown').save(d/'dog.png')
+    Image.new('L', (20,90), 128).save(d/'cats/tom.jpg')
+    Image.new('RGBA', (64,64), (255,128,0,60)).save(d/'cats/dog.png')
+    Image.new('RGB', (9,9), 'blue').save(d/'dog.gif')
+    (d/'broken.png').write_bytes(b'\x89PNG\r\n\x1a\nbut then nothing')
+    (d/'notes.txt').write_text('no image')
+    return d
+
+def tok1d(*args, code=0):
+    r = CliRunner().invoke(app, [str(a) for a in args], prog_name='tok1d')
+    assert r.exit_code==code, f'{r.exit_code}: {r.output} {r.exception!r}'
+    assert 'Traceback' not in r.output
+    if code==1: assert len([l for l in r.stderr.splitlines() if l.startswith('tok1d:')])==1, r.stderr
+    return r
+
+def files(d): return sorted(p.relative_to(d).as_posix() for p in Path(d).rglob('*') if p.is_file())
+
+# help and usage
+
+COMMANDS = ['quickstart','encode','decode','list','config','train','demo','data','data build']
+
+@pytest.mark.parametrize('command', ['', *COMMANDS])
+def test_help(command):
+    out = tok1d(*command.split(), '--help').output
+    assert 'Usage' in out and (command=='data' or 'Examples' in out)
+
+def test_help_lists_every_command():
+    out = tok1d('--help').output
+    assert all(c in out for c in COMMANDS if ' ' not in c)
+
+def test_help_is_fast_and_light():
+    code = 'import sys,tok1d.cli; print({"torch","numpy","PIL","gradio","accelerate"} & {*sys.modules})'
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip()=='set()'
+    times = []
+    for _ in range(3): # the best of three: other processes may hold the machine
+        t = time.perf_counter(); subprocess.run([sys.executable, '-m', 'tok1d', '--help'], capture_output=True, check=True); times.append(time.perf_counter()-t)
+    assert min(times)<1, times
+
+def test_usage_errors(tmp_path):
+    for args in (['nonsense'], ['encode'], ['encode','a.png'], ['decode'], ['decode','t.json'], ['quickstart','--nope'], ['train'], ['train','titok_tiny_vq'],
+                 ['train','training.seed=1'], ['demo','--port','0'], ['encode','a.png','-o','x.json','--tokens','0'], ['decode','t.json','-o',tmp_path/'x','--tokens','-3']):
+        tok1d(*args, code=2)
+    assert not (tmp_path/'x').exists()
+
+def test_debug_shows_the_traceback(tmp_path):
+    for args in (['--debug','decode','none.json','-o','x'], ['decode','none.json','-o','x','--debug']):
+        r = CliRunner().invoke(app, args)
+        assert r.exit_code==1 and isinstance(r.exception, ValueError)
+
+def test_version(): assert tok1d('--version').output.startswith('tok1d 0.')
+
+# quickstart
+
+def test_quickstart_on_files(models, pets, tmp_path):
+    r = tok1d('quickstart', pets/'dog.png', pets/'broken.png', pets/'cats', '-m', models['vq'], '-o', tmp_path/'q')
+    assert files(tmp_path/'q')==['reconstructions.png','tokens.json']
+    assert 'Skipped 1 of 4' in r.stderr and 'broken.png' in r.stderr and str(tmp_path/'q/reconstructions.png') in r.stdout
+    d = json.loads((tmp_path/'q/tokens.json').read_text())
+    model = load_config('titok_tiny_debug').model.vq_model
+    n = model.num_latent_tokens
+    assert [i['name'] for i in d['images']]==['dog.png','dog.png','tom.jpg']
+    assert all(len(i['ids'])==n and set(i['psnr'])=={str(k) for k in (1,2,4,8,16) if k<n}|{str(n)} for i in d['images'])
+    assert len(d['skipped'])==1 and d['bits_per_image']==n*d['bits_per_token'] and d['model']['name']==models['vq']
+    im = Image.open(tmp_path/'q/reconstructions.png'); im.load()
+    assert im.width>im.height/2
+
+def test_quickstart_nothing_readable(models, pets, tmp_path):
+    for bad in ([pets/'broken.png'], [pets/'notes.txt', tmp_path/'none.png']):
+        r = tok1d('quickstart', *bad, '-m', models['vq'], '-o', tmp_path/'q', code=1)
+        assert bad[0].name in r.stderr
+    (tmp_path/'hollow').mkdir()
+    tok1d('quickstart', tmp_path/'hollow', '-m', models['vq'], '-o', tmp_path/'q', code=1)
+    assert not (tmp_path/'q').exists()
+
+def test_quickstart_many_images(models, tmp_path):
+    (tmp_path/'many').mkdir()
+    for i in range(30): Image.new('RGB', (8,8), (i*8,0,0)).save(tmp_path/f'many/{i:02}.png')
+    r = tok1d('quickstart', tmp_path/'many', '-m', models['vq'], '-o', tmp_path/'q')
+    assert 'first 24 of 30' in r.stdout
+    assert len(json.loads((tmp_path/'q/tokens.json').read_text())['images'])==30
+
+@pytest.mark.parametrize('which', ['vae','rigid'])
+def test_quickstart_other_kinds(models, pets, tmp_path, which):
+    r = tok1d('quickstart', pets/'dog.png', '-m', models[which], '-o', tmp_path/'q')
+    if which=='rigid': assert 'not trained for fewer' in r.stderr
+
+def test_no_such_model(pets, tmp_path): tok1d('quickstart', pets/'dog.png', '-m', tmp_path/'none', '-o', tmp_path/'q', code=1)
+
+# encode, decode
+
+@pytest.mark.parametrize('which', ['vq','vae'])
+@pytest.mark.parametrize('suffix', ['.safetensors','.json'])
+def test_there_and_back(models, pets, tmp_path, which, suffix):
+    f = tmp_path/f'new/t{suffix}'
+    r = tok1d('encode', pets, '-o', f, '-m', models[which], '--batch-size', 2)
+    assert 'Skipped 1 of 5' in r.stderr and '4 images' in r.stdout
+    ts = load_tokens(f)
+    assert ts.names==['cats/dog.png','cats/tom.jpg','dog.gif','dog.png']
+    tok1d('decode', f, '-o', tmp_path/'out', '--batch-size', 3)
+    assert files(tmp_path/'out')==['cats/dog.png','cats/tom.png','dog-2.png','dog.png']
+    m = TiTok.from_pretrained(models[which]).eval()
+    with torch.no_grad(): want = m.decode(ts.tokens)[1].clamp(0, 1)
+    got = torch.frombuffer(bytearray(Image.open(tmp_path/'out/cats/tom.png').tobytes()), dtype=torch.uint8).view(*want.shape[1:], 3).permute(2,0,1)/255
+    torch.testing.assert_close(got, want, atol=.51/255, rtol=0)
+
+def test_fewer_tokens(models, pets, tmp_path):
+    n = load_config('titok_tiny_debug').model.vq_model.num_latent_tokens
+    tok1d('encode', pets/'dog.png', '-o', tmp_path/'all.json', '-m', models['vq'])
+    tok1d('encode', pets/'dog.png', '-o', tmp_path/'two.json', '-m', models['vq'], '--tokens', 2)
+    full,two = load_tokens(tmp_path/'all.json'),load_tokens(tmp_path/'two.json')
+    assert full.tokens[:,:2].equal(two.tokens) and two.tokens.shape==(1,2)
+    tok1d('decode', tmp_path/'all.json', '-o', tmp_path/'a', '--tokens', 2)
+    tok1d('decode', tmp_path/'two.json', '-o', tmp_path/'b')
+    assert (tmp_path/'a/dog.png').read_bytes()==(tmp_path/'b/dog.png').read_bytes()
+    tok1d('decode', tmp_path/'two.json', '-o', tmp_path/'c', '--tokens', 3, code=1)
+    tok1d('encode', pets/'dog.png', '-o', tmp_path/'x.json', '-m', models['vq'], '--tokens', n+1, code=1)
+    assert not (tmp_path/'c').exists() and not (tmp_path/'x.json').exists()
+
+def test_nothing_is_overwritten_silently(models, pets, tmp_path):
+    f = tmp_path/'t.json'
+    tok1d('encode', pets/'dog.png', '-o', f, '-m', models['vq']); before = f.read_bytes()
+    tok1d('encode', pets/'cats', '-o', f, '-m', models['vq'], code=1)
+    assert f.read_bytes()==before
+    tok1d('encode', pets/'cats', '-o', f, '-m', models['vq'], '--force')
+    assert f.read_bytes()!=before
+    (tmp_path/'out').mkdir(); (tmp_path/'out/tom.png').write_text('mine')
+    tok1d('decode', f, '-o', tmp_path/'out', code=1)
+    assert files(tmp_path/'out')==['tom.png'] and (tmp_path/'out/tom.png').read_text()=='mine'
+    tok1d('decode', f, '-o', tmp_path/'out', '--force')
+    assert files(tmp_path/'out')==['dog.png','tom.png']
+    tok1d('encode', pets/'dog.png', '-o', pets, '-m', models['vq'], code=1)
+    tok1d('encode', pets/'dog.png', '-o', tmp_path/'t.npz', '-m', models['vq'], code=1)
+
+def test_encode_nothing_readable(models, pets, tmp_path):
+    tok1d('encode', pets/'broken.png', pets/'notes.txt', '-o', tmp_path/'t.json', '-m', models['vq'], code=1)
+    assert not (tmp_path/'t.json').exists()
+
+def test_wrong_model(models, pets, tmp_path):
+    tok1d('encode', pets/'dog.png', '-o', tmp_path/'t.json', '-m', models['vq'])
+    assert 'codebook_size' in tok1d('decode', tmp_path/'t.json', '-o', tmp_path/'x', '-m', models['other'], code=1).stderr
+    assert 'kind' in tok1d('decode', tmp_path/'t.json', '-o', tmp_path/'x', '-m', models['vae'], code=1).stderr
+    assert 'other weights' in tok1d('decode', tmp_path/'t.json', '-o', tmp_path/'x', '-m', models['twin'], code=1).stderr
+    assert not (tmp_path/'x').exists()
+    tok1d('decode', tmp_path/'t.json', '-o', tmp_path/'x', '-m', models['twin'], '--force')
+    tok1d('decode', tmp_path/'t.json', '-o', tmp_path/'y', '-m', models['other'], '--force', code=1)
+
+# files that somebody sent
+
+@pytest.fixture
+def good(models, pets, tmp_path):
+    tok1d('encode', pets/'cats', '-o', tmp_path/'good.json', '-m', models['vq'])
+    return json.loads((tmp_path/'good.json').read_text())
+
+def change(d, path, value):
+    d = json.loads(json.dumps(d)); at = d
+    for k in path[:-1]: at = at[k]
+    at[path[-1]] = value
+    return d
+
+HOSTILE = [(('images',0,'name'), '../evil.png'), (('images',0,'name'), '/tmp/evil.png'), (('images',0,'name'), 'a/../../evil.png'), (('images',0,'name'), ''), (('images',0,'name'), 7),
+           (('images',0,'name'), '\ud800'), (('images',0,'tokens',0), 10**6), (('images',0,'tokens',0), -1), (('images',0,'tokens',0), 10**400), (('images',0,'tokens',0), 1.5), (('images',0,'tokens',0), None),
+           (('images',0,'tokens'), [1]), (('images',0,'tokens'), []), (('images',), []), (('images',), 'x'), (('images',), None), (('format',), 'tok1d-tokens-99'),
+           (('source',), {}), (('source','codebook_size'), 10**9), (('source','num_tokens'), -1), (('source','kind'), 'pickle'), (('source','name'), 'evil/model'), (('source','name'), 'https://evil/x'), (('source','weights'), 'x')]
+
+@pytest.mark.parametrize('path,value', HOSTILE, ids=lambda v: str(v)[:30])
+def test_hostile_json(good, tmp_path, path, value):
+    room = tmp_path/'room'; room.mkdir(); before = files(tmp_path)
+    (room/'t.json').write_text(json.dumps(change(good, path, value)))
+    tok1d('decode', room/'t.json', '-o', room/'deep/out', code=1)
+    assert files(tmp_path)==sorted([*before,'room/t.json'])
+
+def test_hostile_bytes(good, models, pets, tmp_path):
+    tok1d('encode', pets/'cats', '-o', tmp_path/'g.safetensors', '-m', models['vq'])
+    data,text = (tmp_path/'g.safetensors').read_bytes(),(tmp_path/'good.json').read_bytes()
+    for name,content in {'a.json':b'', 'b.json':text[:-40], 'c.json':b'['*10**5, 'd.json':b'\xff\xfe', 'e.json':data, 'a.safetensors':b'', 'b.safetensors':data[:-8], 'c.safetensors':text,
+                         'd.safetensors':(2**63).to_bytes(8,'little')+b'{}', 'e.safetensors':data[:60], 'photo.safetensors':(pets/'dog.png').read_bytes()}.items():
+        (tmp_path/name).write_bytes(content)
+        assert name in tok1d('decode', tmp_path/name, '-o', tmp_path/'x', code=1).stderr
+    tok1d('decode', pets, '-o', tmp_path/'x', code=1)
+    tok1d('decode', pets/'dog.png', '-o', tmp_path/'x', code=1)
+    tok1d('decode', f"{models['vq']}/model.safetensors", '-o', tmp_path/'x', code=1)
+    assert not (tmp_path/'x').exists()
+
+def test_a_vae_file_with_nan(models, pets, tmp_path):
+    tok1d('encode', pets/'dog.png', '-o', tmp_path/'v.json', '-m', models['vae'])
+    d = json.loads((tmp_path/'v.json').read_text())
+    (tmp_path/'v.json').write_text(json.dumps(change(d, ('images',0,'tokens',0,0), float('nan'))))
+    tok1d('decode', tmp_path/'v.json', '-o', tmp_path/'x', code=1)
+
+def test_odd_names(models, tmp_path):
+    d = tmp_path/'odd'; d.mkdir()
+    names = ['a b.png','日本.png','-o.png','c:d.png','new\nline.png','[bold].png', 'x'*250+'.png', os.fsdecode(b'caf\xe9.png')]
+    for n in names: Image.new('RGB', (8,8)).save(d/n, 'PNG')
+    for suffix in '.json','.safetensors':
+        tok1d('encode', d, '-o', tmp_path/f't{suffix}', '-m', models['vq'])
+        tok1d('decode', tmp_path/f't{suffix}', '-o', tmp_path/f'out{suffix}')
+        assert len(files(tmp_path/f'out{suffix}'))==len(names)
+    tok1d('quickstart', d, '-m', models['vq'], '-o', tmp_path/'q')
+
+# the rest
+
+def test_list():
+    from tok1d.hub.pretrained import DEFAULT
+    assert DEFAULT in tok1d('quickstart', '--help').output and 'tok1d-tiny-vae' in tok1d('list', 'vae').output and 'tok1d-tiny-vq' not in tok1d('list', 'vae').output
+    tok1d('list', 'nothing', code=1)
+    out = tok1d('list').output
+    assert 'tok1d-tiny-vq' in out and 'tok1d-tiny-vae' in out and 'titok-l32' in out
+
+def test_config():
+    assert 'titok_l32_stage1' in tok1d('config').output.split()
+    assert 'seed: 7' in tok1d('config', 'titok_tiny_vq', 'training.seed=7').output
+    assert 'training.seed' in tok1d('config', 'titok_tiny_vq', 'training.sed=7', code=1).stderr
+
+def test_demo_unknown(): assert 'token_count' in tok1d('demo', 'nothing', code=1).stderr
+
+def test_train_wants_a_known_config(): tok1d('train', 'config=titok_tini_vq', code=1)
+
+# a real process, as after installation: the embedded model, offline
+
+def test_quickstart_for_real(tmp_path):
+    env = dict(os.environ, HF_HUB_OFFLINE='1', CUDA_VISIBLE_DEVICES='')
+    r = subprocess.run([sys.executable, '-m', 'tok1d', 'quickstart'], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert r.returncode==0, r.stderr
+    assert files(tmp_path)==['outputs/quickstart/reconstructions.png','outputs/quickstart/tokens.json']
+    assert 'outputs/quickstart/reconstructions.png' in r.stdout and '100%' in r.stderr
+    d = json.loads((tmp_path/'outputs/quickstart/tokens.json').read_text())
+    assert d['bits_per_image']==320 and all(len(i['ids'])==32 and list(i['psnr'])==['1','2','4','8','16','32'] for i in d['images'])
+    mean = list(d['mean_psnr'].values())
+    assert mean==sorted(mean), mean
