@@ -125,11 +125,12 @@ class Through(NamedTuple):
     decoded:dict # Number of tokens kept → reconstruction, `3 h w`; empty beyond `MAX_ROWS`
     psnr:dict # Number of tokens kept → dB
 
-# %% ../nbs/90_cli.ipynb #5f75407e
+# %% ../nbs/90_cli.ipynb #551d6362
 def go_through(model, items:list[Item], skipped:list[str])->list[Through]:
     "Encode `items`, and decode them from 1, 2, 4, 8, 16 and all tokens"
     from tok1d.eval.reconstruction import decode_pixels,measuring,psnr
-    ks = sorted({k for k in (1,2,4,8,16) if k<model.num_tokens} | {model.num_tokens})
+    few = (1,2,4,8,16) if hasattr(model, 'elastic') else () # a grid of tokens has no first ones
+    ks = sorted({k for k in few if k<model.num_tokens} | {model.num_tokens})
     out = []
     with measuring(model):
         for kept,x in read_batches(items, model.image_size, skipped):

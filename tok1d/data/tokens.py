@@ -38,13 +38,14 @@ def fingerprint(model, # Any module
         if v.numel()<=largest: h.update(v.detach().float().cpu().numpy().tobytes())
     return h.hexdigest()[:16]
 
-# %% ../../nbs/data/40_tokens.ipynb #a3375126
+# %% ../../nbs/data/40_tokens.ipynb #caf180b4
 def source(model, # A tokenizer
            name:str, # How to load it again
           )->Source:
     "Describe `model` for a token file"
     kind,k = ('vae',0) if model.is_vae else ('vq',model.codebook_size)
-    return Source(name, kind, model.num_tokens, k, model.token_size, model.image_size, fingerprint(model))
+    d = getattr(model, 'quantize', model).token_size
+    return Source(str(name), kind, model.num_tokens, k, d, model.image_size, fingerprint(model))
 
 # %% ../../nbs/data/40_tokens.ipynb #836d8e48
 class TokenSet(NamedTuple):
