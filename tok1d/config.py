@@ -8,8 +8,9 @@ __all__ = ['SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'opt', 'Exp
            'LRScheduler', 'Training', 'Model', 'Config', 'Key', 'nearest_keys', 'Table', 'KeyInfo', 'list_keys',
            'resolve', 'to_config', 'list_presets', 'load_config', 'to_dict', 'save_config']
 
-# %% ../nbs/00_config.ipynb #5c095817
+# %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, json, math, os, reprlib, yaml
+from collections import namedtuple
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
@@ -18,16 +19,17 @@ from typing import Any, List, NamedTuple, Optional, Union, get_args, get_origin,
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-# %% ../nbs/00_config.ipynb #1803b620
+# %% ../nbs/00_config.ipynb #740c851f
 def opt(default:Any, # Value when the key is absent; `None` where the published code insists on one
         help:str, # What the key means, and its unit
         choices:tuple=(), # The accepted values, if they can be listed
         ge:Optional[float]=None, # Smallest accepted number
         gt:Optional[float]=None, # Accepted numbers are larger than this
         le:Optional[float]=None, # Largest accepted number
+        size:Optional[int]=None, # Entries of a list
        ): # A dataclass field
     "A configuration key: its default, what it means, and what it accepts"
-    about = dict(help=help, choices=choices, ge=ge, gt=gt, le=le)
+    about = dict(help=help, choices=choices, ge=ge, gt=gt, le=le, size=size)
     if isinstance(default, (list, type)):
         make = default if isinstance(default, type) else lambda: list(default)
         return field(default_factory=make, metadata=about)
@@ -172,7 +174,7 @@ class DataParams:
     shuffle_seed: Optional[int] = opt(None, 'Seed of the sample order; `training.seed` unless given', ge=0)
     cache_dir: Optional[str] = opt(None, 'Folder for shard indices')
 
-# %% ../nbs/00_config.ipynb #3eb3ac33
+# %% ../nbs/00_config.ipynb #1f069379
 @dataclass
 class Preprocessing:
     "How an image becomes a training example"
@@ -181,13 +183,13 @@ class Preprocessing:
     random_crop: bool = opt(True, 'Crop anywhere instead of the centre?')
     random_flip: bool = opt(True, 'Mirror half of the images?')
     res_ratio_filtering: bool = opt(False, 'Leave out small and elongated images?')
-    normalize_mean: Optional[List[float]] = opt(None, 'Subtracted per channel')
-    normalize_std: Optional[List[float]] = opt(None, 'Divided by per channel')
+    normalize_mean: Optional[List[float]] = opt(None, 'Subtracted per channel', size=3)
+    normalize_std: Optional[List[float]] = opt(None, 'Divided by per channel', size=3)
     preproc_recap: bool = opt(True, 'Strip "The image depicts" from generated captions?')
     use_recap_prob: float = opt(0.95, 'Share of generated captions', ge=0, le=1)
     background: str = opt('none', 'What goes behind transparency in training', choices=('none', 'white', 'random'))
     random_shift: float = opt(0.0, 'Largest random shift, as a share of the side', ge=0, le=1)
-    random_scale: List[float] = opt([1.0, 1.0], 'Smallest and largest random scale', gt=0)
+    random_scale: List[float] = opt([1.0, 1.0], 'Smallest and largest random scale', gt=0, size=2)
 
 # %% ../nbs/00_config.ipynb #482b4047
 @dataclass
@@ -273,7 +275,7 @@ class Config:
     lr_scheduler: LRScheduler = opt(LRScheduler, 'The learning rate over the run')
     training: Training = opt(Training, 'The training loop')
 
-# %% ../nbs/00_config.ipynb #2d1c5a42
+# %% ../nbs/00_config.ipynb #53541967
 class Key(NamedTuple):
     "One configuration key"
     name:str # Dotted name
@@ -286,6 +288,7 @@ class Key(NamedTuple):
     ge:Optional[float]
     gt:Optional[float]
     le:Optional[float]
+    size:Optional[int]
 
 # %% ../nbs/00_config.ipynb #5725b753
 def _walk(cls, prefix=''):
@@ -303,6 +306,11 @@ def _walk(cls, prefix=''):
         default = f.default_factory() if many and not optional else f.default
         yield Key(name, get_args(t)[0] if many else t, default, optional, many, **f.metadata)
 
+# %% ../nbs/00_config.ipynb #e9b862c8
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = 160
+_show = _brief.repr  # what was given may be endless
+
 # %% ../nbs/00_config.ipynb #1e88a4dc
 SECTIONS = [n for n in _walk(Config) if isinstance(n, str)]
 KEYS = {k.name:k for k in _walk(Config) if isinstance(k, Key)}
@@ -319,22 +327,22 @@ def nearest_keys(key:str, # A dotted name that isn't known
     best = sorted(((score(k), k) for k in [*KEYS, *SECTIONS]), reverse=True)[:n]
     return [k for s,k in best if s>=.65 and s>best[0][0]-.06]
 
-# %% ../nbs/00_config.ipynb #3c176294
+# %% ../nbs/00_config.ipynb #d78418c8
 def _unknown(key, where):
     "Message about a key that isn't known"
-    near = nearest_keys(key)
+    near = nearest_keys(key) if len(key)<200 else []
     if near: return f"unknown key '{key}'{where}; did you mean {' or '.join(repr(k) for k in near)}?"
     parent = key
     while parent and parent not in SECTIONS: parent = parent.rpartition('.')[0]
     inside = [n for n in [*SECTIONS, *KEYS] if n.rpartition('.')[0]==parent]
     here = f"section '{parent}'" if parent else 'the top level'
-    return f"unknown key '{key}'{where}; {here} accepts {', '.join(n.rpartition('.')[2] for n in inside)}"
+    return f"unknown key {_show(key)}{where}; {here} accepts {', '.join(n.rpartition('.')[2] for n in inside)}"
 
-# %% ../nbs/00_config.ipynb #f607dbff
+# %% ../nbs/00_config.ipynb #4bdfcd22
 def _int(v):
     if isinstance(v, str): v = float(v) if 'e' in v.lower() or '.' in v else int(v)
     if isinstance(v, float) and v.is_integer(): v = int(v)
-    if type(v) is not int: raise ValueError
+    if type(v) is not int or abs(v)>=2**63: raise ValueError
     return v
 
 def _float(v):
@@ -343,7 +351,7 @@ def _float(v):
     if not math.isfinite(v): raise ValueError
     return v
 
-# %% ../nbs/00_config.ipynb #4751931b
+# %% ../nbs/00_config.ipynb #cca8bb3f
 def _bool(v):
     text = str(v).lower() if isinstance(v, (bool, int, str)) else None
     if text in ('true', 'yes', 'on', '1'): return True
@@ -351,28 +359,28 @@ def _bool(v):
     raise ValueError
 
 def _str(v):
-    if not isinstance(v, (str, bool, int, float, date, PurePath)): raise ValueError
+    if not isinstance(v, (str, bool, int, float, date, PurePath)) or v=='???': raise ValueError  # ??? marks a gap in a template
     return str(v).lower() if isinstance(v, bool) else str(v)  # YAML reads a bare true as a boolean
 
 # %% ../nbs/00_config.ipynb #371e354a
 READERS = {int:('a whole number', _int), float:('a number', _float), bool:('true or false', _bool), str:('text', _str)}
 
-# %% ../nbs/00_config.ipynb #06e83750
+# %% ../nbs/00_config.ipynb #20765e8a
 def _accepts(k:Key):
     "What key `k` accepts, in words"
     what = READERS[k.type][0] if not k.choices else 'one of ' + ', '.join(k.choices)
-    if k.many: what = f'a list, each entry {what}'
+    if k.many: what = f"a list{f' of {k.size}' if k.size else ''}, each entry {what}"
     bounds = [f'{words} {bound:g}' for bound,words in [(k.gt,'larger than'), (k.ge,'at least'), (k.le,'at most')] if bound is not None]
     return ' '.join([what, ' and '.join(bounds)]).strip() + (' (or null)' if k.optional else '')
 
-# %% ../nbs/00_config.ipynb #ea6c7bac
+# %% ../nbs/00_config.ipynb #ae99346b
 def _read(k:Key, v, where=''):
     "The value of key `k` read from `v`, or `ValueError`"
     if v is None and k.optional: return None
     if isinstance(v, str) and '${' in v: return v  # resolved and read again once every key is known
     try:
         if k.many:
-            if not isinstance(v, (list, tuple)): raise ValueError
+            if not isinstance(v, (list, tuple)) or len(v)!=(k.size or len(v)): raise ValueError
             return [_read(k._replace(many=False, optional=False), o) for o in v]
         if v is False and 'no' in k.choices: v = 'no'  # YAML reads a bare no as false
         val = READERS[k.type][1](v)
@@ -380,9 +388,9 @@ def _read(k:Key, v, where=''):
         if any((k.gt is not None and val<=k.gt, k.ge is not None and val<k.ge, k.le is not None and val>k.le)): raise ValueError
         return val
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{k.name}{where} accepts {_accepts(k)}; got {'null' if v is None else reprlib.repr(v)}") from None
+        raise ValueError(f"{k.name}{where} accepts {_accepts(k)}; got {'null' if v is None else _show(v)}") from None
 
-# %% ../nbs/00_config.ipynb #a6c38ce3
+# %% ../nbs/00_config.ipynb #0cac231b
 class Table(list):
     "A list of named tuples that a notebook shows as a table"
     def _repr_markdown_(self):
@@ -392,6 +400,11 @@ class Table(list):
             return f'`{text}`' if '${' in text else text
         row = lambda vs: '| ' + ' | '.join(map(cell, vs)) + ' |'
         return '\n'.join([row(self[0]._fields), '|---'*len(self[0]) + '|', *map(row, self)])
+
+    def only(self, *names): # Columns to keep
+        "The same rows with fewer columns"
+        Row = namedtuple('Row', names)
+        return Table(Row(*(getattr(r, n) for n in names)) for r in self)
 
 # %% ../nbs/00_config.ipynb #01be46ed
 class KeyInfo(NamedTuple):
@@ -406,7 +419,7 @@ def list_keys(prefix:str='', # Section such as `model.vq_model`; all keys unless
     "The keys of a section, with default, meaning and accepted values"
     return Table(KeyInfo(n, k.default, k.help, _accepts(k)) for n,k in KEYS.items() if not prefix or f'{n}.'.startswith(f'{prefix}.'))
 
-# %% ../nbs/00_config.ipynb #5e2eba95
+# %% ../nbs/00_config.ipynb #be2e3599
 def _collect(tree, where, prefix, bad):
     "Nested mapping to `{dotted name: value}`; unknown names go to `bad`"
     out = {}
@@ -415,13 +428,13 @@ def _collect(tree, where, prefix, bad):
         if name in KEYS: out[name] = _read(KEYS[name], v, where)
         elif isinstance(v, Mapping) and (v or name in SECTIONS) and name.count('.')<4: out |= _collect(v, where, name+'.', bad)
         elif name not in SECTIONS: bad.append(name)
-        elif v is not None: raise ValueError(f"{name}{where} is a section with keys of its own; got {reprlib.repr(v)}")
+        elif v is not None: raise ValueError(f"{name}{where} is a section with keys of its own; got {_show(v)}")
     return out
 
-# %% ../nbs/00_config.ipynb #db3e527c
+# %% ../nbs/00_config.ipynb #c75fdf28
 def _flatten(tree, where=''):
     "Nested mapping to `{dotted name: value}`, every name known"
-    if not isinstance(tree, Mapping): raise ValueError(f"a configuration{where} is a mapping of sections; got {reprlib.repr(tree)}")
+    if not isinstance(tree, Mapping): raise ValueError(f"a configuration{where} is a mapping of sections; got {_show(tree)}")
     bad = []
     out = _collect(tree, where, '', bad)
     if not bad: return out
@@ -493,37 +506,38 @@ def _parse(text, name):
     except RecursionError: raise ValueError(f"cannot read {name}: nested too deeply") from None
     except ValueError as e: raise ValueError(f"cannot read {name}: {e}") from None
 
-# %% ../nbs/00_config.ipynb #42ed93ac
+# %% ../nbs/00_config.ipynb #3863e8bb
 def _find(name_or_path):
     "Path of a preset or file"
+    if not isinstance(name_or_path, (str, PurePath)): raise ValueError(f"a configuration is a preset's name or a path; got {_show(name_or_path)}")
     name, path = str(name_or_path), Path(name_or_path).expanduser()
     if isinstance(name_or_path, str) and name in list_presets(): return _presets()/f'{name}.yaml'
-    if path.is_dir():
+    if name and os.path.isdir(path):
         for f in ('config.yaml', 'config.json'):
             if (path/f).is_file(): return path/f
         raise ValueError(f"no config.yaml or config.json in the folder {path}")
-    if path.is_file(): return path
+    if os.path.isfile(path): return path
     stem = path.stem.lower().replace('-', '_')
-    near = [p for p in list_presets() if p.startswith(stem)] or difflib.get_close_matches(stem, list_presets(), 4, .5)
+    near = [p for p in list_presets() if stem and p.startswith(stem)] or difflib.get_close_matches(stem, list_presets(), 4, .5)
     hint = f"; presets with a similar name: {', '.join(near)}" if near else f"; presets: {', '.join(list_presets())}"
-    raise ValueError(f"no preset and no file called '{name}'{hint}")
+    raise ValueError(f"no preset and no file called {_show(name)}{hint}")
 
-# %% ../nbs/00_config.ipynb #c76164f4
+# %% ../nbs/00_config.ipynb #fc553054
 def _override(text):
     "`a.b=c` to `(name, value)`"
     name, eq, raw = text.partition('=') if isinstance(text, str) else (text, '', '')
     name = str(name).strip()
-    if not eq: raise ValueError(f"an override is written key=value, such as training.seed=7; got {reprlib.repr(text)}")
+    if not eq: raise ValueError(f"an override is written key=value, such as training.seed=7; got {_show(text)}")
     if name not in KEYS and name not in SECTIONS: raise ValueError(_unknown(name, ' given as override'))
     is_text = name in KEYS and KEYS[name].type is str and not KEYS[name].many
-    if '${' in raw: return name, raw
-    try: v = _parse(raw, f"override '{text}'")
+    if '${' in raw and name in KEYS and not KEYS[name].many: return name, raw
+    try: v = _parse(raw, f"override {_show(text)}")
     except ValueError:
         if not is_text: raise
         v = raw
     return name, raw if is_text and v is not None and not isinstance(v, str) else v
 
-# %% ../nbs/00_config.ipynb #63f7a0c8
+# %% ../nbs/00_config.ipynb #9a319927
 def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file, or folder with a `config.yaml`
                 overrides:Union[Iterable, Mapping]=(), # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
                )->DictConfig: # Every key present and typed
@@ -533,6 +547,7 @@ def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file
     except (OSError, UnicodeDecodeError) as e: raise ValueError(f"cannot read {path}: {e}") from None
     flat = _flatten({} if tree is None else tree, f' in {path}')
     if isinstance(overrides, str): overrides = [overrides]
+    if not isinstance(overrides, Iterable): raise ValueError(f"overrides are a list of 'key=value', or a dict; got {_show(overrides)}")
     pairs = overrides.items() if isinstance(overrides, Mapping) else [_override(o) for o in overrides]
     for name,v in pairs: flat |= _flatten({name:v}, ' given as override')
     return to_config(flat, f' in {path}' + (' with its overrides' if pairs else ''))
