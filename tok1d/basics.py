@@ -6,14 +6,14 @@
 __all__ = ['FORMATS', 'MAX_PIXELS', 'seed_everything', 'default_device', 'to_pil', 'open_image', 'flatten', 'short_edge',
            'resize_crop', 'load_image', 'image_grid', 'atomic_write']
 
-# %% ../nbs/05_basics.ipynb #0ab9dda0
+# %% ../nbs/05_basics.ipynb #ec28c1c4
 import io, os, random, secrets, shutil, warnings
 import numpy as np, torch
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
-from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 # %% ../nbs/05_basics.ipynb #a7ce758f
@@ -58,7 +58,7 @@ def _file(src):
     if not isinstance(data, bytes): raise ValueError(f"{_name(src)} is a text file object; open it with mode 'rb'")
     return io.BytesIO(data)
 
-# %% ../nbs/05_basics.ipynb #520bd191
+# %% ../nbs/05_basics.ipynb #6ba24ec1
 def _decode(src)->Image.Image:
     "The first frame of `src`, upright, in the mode it was stored in"
     f = _file(src)
@@ -72,8 +72,9 @@ def _decode(src)->Image.Image:
     except Image.DecompressionBombError:
         raise ValueError(f'{_name(src)} claims more than {MAX_PIXELS:,} pixels; scale it down first, '
                          'or raise `tok1d.basics.MAX_PIXELS` if you trust it') from None
+    except UnidentifiedImageError: raise ValueError(f'{_name(src)} is no image; accepted: {", ".join(FORMATS)}') from None
     except Exception as e: # decoders raise OSError, SyntaxError, struct.error, KeyError…
-        raise ValueError(f'{_name(src)} is no image that can be read ({type(e).__name__}: {e}); accepted: {", ".join(FORMATS)}') from e
+        raise ValueError(f'{_name(src)} is damaged and cannot be decoded ({type(e).__name__}: {e})') from e
     return im
 
 # %% ../nbs/05_basics.ipynb #4a64f7ab

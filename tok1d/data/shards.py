@@ -7,8 +7,8 @@ __all__ = ['IMAGES', 'WINDOW', 'BLOCK', 'ATTEMPTS', 'write_shards', 'expand_sour
            'shard_index', 'ShardDataset', 'keyed', 'Order', 'shares', 'Mixture', 'Samples', 'collate', 'Loader',
            'open_sources', 'make_loader']
 
-# %% ../../nbs/data/20_shards.ipynb #07e6f844
-import json, os, re, tarfile, warnings, webdataset
+# %% ../../nbs/data/20_shards.ipynb #5df1b487
+import json, os, re, tarfile, warnings, weakref, webdataset
 import numpy as np, torch
 from braceexpand import braceexpand
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +125,7 @@ def _stat(path, cache_dir)->Shard:
     st = os.stat(path)
     return Shard(os.path.abspath(path), st.st_size, st.st_mtime_ns, str(cache_dir or Path.home()/'.cache/tok1d/shards'))
 
-# %% ../../nbs/data/20_shards.ipynb #dea81cc2
+# %% ../../nbs/data/20_shards.ipynb #82ea4d12
 @lru_cache(256)
 def shard_index(shard:Shard)->Index:
     "The index of `shard`, from the cache if it is there"
@@ -133,8 +133,7 @@ def shard_index(shard:Shard)->Index:
     try:
         with np.load(file) as f:
             return Index(f['keys'], f['first'], json.loads(str(f['names'])), f['kind'], f['offset'], f['size'], str(f['damage']))
-    except FileNotFoundError: pass
-    except Exception: file.unlink(missing_ok=True) # not ours to trust: a reader of zip files raises anything
+    except Exception: pass # not there, or damaged: readers of zip files raise anything
     idx = build_index(shard.path)
     try:
         with atomic_write(file) as tmp, open(tmp, 'wb') as f: np.savez(f, **idx._asdict() | dict(names=json.dumps(idx.names)))
@@ -176,7 +175,7 @@ class ShardDataset:
     def __len__(self): return int(self.ends[-1])
     def __repr__(self): return f"ShardDataset: {len(self):,} samples in {len(self.shards)} shards, the first is '{self.shards[0].path}'"
 
-# %% ../../nbs/data/20_shards.ipynb #3d24380e
+# %% ../../nbs/data/20_shards.ipynb #c545125a
 @patch
 def __getitem__(self:ShardDataset, i:int)->dict: # `key`, `image` (bytes), `cls`, `text`, `json`; None where there is none
     "Sample `i`, image still compressed"
@@ -189,6 +188,7 @@ def __getitem__(self:ShardDataset, i:int)->dict: # `key`, `image` (bytes), `cls`
     if kind is None: raise ValueError(f"has no image ({', '.join(IMAGES)}), only {', '.join(where)}")
     get = lambda n: _read(shard, *where[n]) if n in where else None
     cls,text,meta = get('cls'),get('txt'),get('json')
+    if cls is not None and not cls.strip().isdigit(): raise ValueError(f'its class (.cls) must be a whole number ≥ 0, but is {cls[:20]!r}')
     return dict(key=str(idx.keys[j]), image=get(kind), cls=None if cls is None else int(cls), text=None if text is None else text.decode().strip(),
                 json=None if meta is None else json.loads(meta))
 
@@ -275,7 +275,7 @@ class Mixture:
         b,o = divmod(p, BLOCK); src,rank = self.block(b); s = int(src[o])
         return s, self.orders[s][b*int(self.k[s]) + int(rank[o])]
 
-# %% ../../nbs/data/20_shards.ipynb #879dea22
+# %% ../../nbs/data/20_shards.ipynb #1a70df1d
 class _Unwanted(ValueError): "Left out by a filter, not broken"
 
 class Samples:
@@ -293,11 +293,10 @@ class Samples:
         return dict(image=self.transform(x['image'], rng), cls=-1 if x['cls'] is None else x['cls'], text=x['text'] or '', key=x['key'])
 
 def _original_size(x)->tuple[int,int]: # height, width
-    meta = x['json'] or {}
-    if meta.get('original_height') and meta.get('original_width'): return meta['original_height'], meta['original_width']
-    return open_image(x['image']).size[::-1]
+    hw = [(x['json'] or {}).get(f'original_{side}') for side in ('height','width')]
+    return map(float, hw) if all(hw) else open_image(x['image']).size[::-1]
 
-# %% ../../nbs/data/20_shards.ipynb #4a37953b
+# %% ../../nbs/data/20_shards.ipynb #d0a2c723
 ATTEMPTS = 1000
 
 @patch
@@ -307,7 +306,9 @@ def __getitem__(self:Samples, at)->dict:
     rng,skipped = keyed(self.seed, 'sample', p),[]
     for _ in range(ATTEMPTS if self.replace else 1):
         try: return self.read(s, i, rng) | dict(skipped=skipped)
-        except (ValueError, OSError) as e: skipped.append((self.where(s, i), str(e), isinstance(e, _Unwanted)))
+        except Exception as e: # whatever one sample does, the run must not end by it
+            why = str(e) if isinstance(e, ValueError) else f'{type(e).__name__}: {e}'
+            skipped.append((self.where(s, i), why, isinstance(e, _Unwanted)))
         i = int(rng.integers(len(self.sources[s])))
     return dict(skipped=skipped, failed=self.replace)
 
@@ -324,7 +325,7 @@ def collate(samples:list[dict])->dict: # `image` b 3 h w, `cls` b, `text` and `k
                 text=[x['text'] for x in good], key=[x['key'] for x in good],
                 skipped=[k for x in samples for k in x['skipped']], failed=any(x.get('failed') for x in samples))
 
-# %% ../../nbs/data/20_shards.ipynb #ae24dad3
+# %% ../../nbs/data/20_shards.ipynb #d90cb863
 class Loader:
     "Batches of this rank; `state_dict()` is the position"
     def __init__(self, samples:Samples, order, # Position → (source, sample)
@@ -333,7 +334,7 @@ class Loader:
         if batch_size<1: raise ValueError(f'batch_size={batch_size}; give at least 1')
         if not 0<=rank<world: raise ValueError(f'rank={rank} of world={world}; ranks count from 0')
         self.samples,self.order,self.batch_size,self.rank,self.world,self.total = samples,order,batch_size,rank,world,total
-        self.position,self._skipped,self.filtered,self.broken = 0,0,0,{}
+        self.position,self._loaded,self._skipped,self.filtered,self.broken = 0,0,0,0,{}
         self._damaged = {p: d for s in samples.sources for p,d in getattr(s, 'damaged', {}).items()}
         for p,d in self._damaged.items(): warnings.warn(f"Damaged shard '{p}': {d}")
         self.dl = DataLoader(samples, batch_sampler=_Positions(self), num_workers=num_workers, collate_fn=collate,
@@ -347,10 +348,10 @@ class Loader:
         if self.total is None: raise TypeError('A training loader is endless and has no length; `num_samples` is the size of an epoch')
         return max(0, -(-(self.total-self.rank)//self.world)+self.batch_size-1)//self.batch_size
 
-# %% ../../nbs/data/20_shards.ipynb #231a6bbd
+# %% ../../nbs/data/20_shards.ipynb #be7b39b2
 class _Positions:
     "What this rank reads, batch by batch, from the loader's position on"
-    def __init__(self, loader): self.loader = loader
+    def __init__(self, loader): self.loader = weakref.proxy(loader) # no cycle: workers must stop as soon as the loader is dropped
     def __iter__(self):
         l = self.loader
         for start in count(l.position, l.batch_size*l.world):
@@ -359,10 +360,12 @@ class _Positions:
             if not ps: return
             yield [(p, *l.order[p]) for p in ps]
 
-# %% ../../nbs/data/20_shards.ipynb #3b03774a
+# %% ../../nbs/data/20_shards.ipynb #b15a26b3
 @patch
 def __iter__(self:Loader):
-    "Batches from the current position on"
+    "Batches from the position on; an evaluation begins anew unless a state was loaded"
+    if self.total is not None: self.position,self._loaded = self._loaded,0
+    before = self._skipped
     for batch in self.dl:
         self.position += self.batch_size*self.world # before handing out: whoever has the batch may save the state
         self._note(batch.pop('skipped'))
@@ -370,8 +373,7 @@ def __iter__(self:Loader):
             where,why = next(reversed(self.broken.items()))
             raise ValueError(f'{ATTEMPTS} samples in a row cannot be used; the last is {where}: {why}')
         if batch['image'] is not None: yield batch
-    self.position = 0
-    if self._skipped>=self.total: raise ValueError(f'None of the {self.total} samples can be used; the first is ' + ': '.join(next(iter(self.broken.items()))))
+    if self._skipped-before>=self.total: raise ValueError(f'None of the {self.total} samples can be used; the first is ' + ': '.join(next(iter(self.broken.items()))))
 
 @patch
 def _note(self:Loader, skipped):
@@ -382,7 +384,7 @@ def _note(self:Loader, skipped):
         if where not in self.broken and len(self.broken)<20: warnings.warn(f'Skipped {where}: {why}' + (' (further ones are only counted: `loader.skipped`)' if len(self.broken)==19 else ''))
         if where not in self.broken and len(self.broken)<1000: self.broken[where] = why
 
-# %% ../../nbs/data/20_shards.ipynb #8fef6b39
+# %% ../../nbs/data/20_shards.ipynb #1125f743
 @patch
 def state_dict(self:Loader)->dict:
     "All that is needed to go on: the position, and what it belongs to"
@@ -394,9 +396,10 @@ def load_state_dict(self:Loader, state:dict):
     if state['seed']!=self.samples.seed: raise ValueError(f"The state belongs to shuffle_seed={state['seed']}, this loader has {self.samples.seed}; set the same seed to continue")
     if state['num_samples']!=self.num_samples:
         warnings.warn(f"The data had {state['num_samples']} samples and now has {self.num_samples}: the run goes on, but not with the order it would have had")
-    self.position,self._skipped,self.filtered = state['position'],state['skipped'],state['filtered']
+    self.position = self._loaded = state['position']
+    self._skipped,self.filtered = state['skipped'],state['filtered']
 
-# %% ../../nbs/data/20_shards.ipynb #636bc636
+# %% ../../nbs/data/20_shards.ipynb #d06bffff
 def open_sources(spec:str, # Sources joined by `::`
                  cache_dir=None)->list:
     "A `ShardDataset` or `ImageFolder` for each source"
@@ -410,7 +413,9 @@ class _InTurn:
         s = int(np.searchsorted(self.ends, p, side='right'))
         return s, p - (int(self.ends[s-1]) if s else 0)
 
-# %% ../../nbs/data/20_shards.ipynb #2900f1bc
+def _cores()->int: return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+
+# %% ../../nbs/data/20_shards.ipynb #f523d047
 def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch size and seed
                 split:str='train', # train: endless and random; eval: once through, in order
                 batch_size:int|None=None, # Per rank; training.per_gpu_batch_size by default
@@ -429,5 +434,5 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
     transform = transform or (train_transform if train else eval_transform)(prep)
     samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, replace=train)
     order = Mixture([getattr(s, 'sizes', [len(s)]) for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
-    if num_workers is None: num_workers = min(prm.num_workers_per_gpu, len(os.sched_getaffinity(0)))
+    if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))
