@@ -1,0 +1,102 @@
+"""How many tokens does an image need? A Gradio page over `tok1d.explore`.
+
+    python demos/token_count/app.py [--model tok1d-tiny-vq] [--host 127.0.0.1] [--port 7860]
+
+Nothing is asked from outside: no analytics, no web fonts, no share link. The logic is in `tok1d.explore.tokens`,
+the drawing in `tok1d.explore.show`; here are only the parts of the page and what calls what.
+"""
+import os
+os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')  # read when gradio is imported
+
+import argparse
+from functools import lru_cache
+
+import gradio as gr
+from tok1d.data.embedded import photos, samples
+from tok1d.explore.show import curve_figure, ids_html, stats_html, view_pictures
+from tok1d.explore.tokens import TokenImage, curve_counts, explore_tokens, token_curve
+from tok1d.hub.pretrained import load
+
+INTRO = """# How many tokens does an image need?
+A tokenizer turns an image into a short line of tokens. Keep only the first few of them with the slider, and see what comes back."""
+
+CSS = """
+.pixels img { image-rendering: pixelated; width: 100%; height: 100%; object-fit: contain }
+.gallery img { image-rendering: pixelated }
+.gradio-container { max-width: 1180px !important; margin: auto }
+"""
+from gradio.events import Dependency
+
+class AnyImage(gr.Image):
+    "An image input that hands on the uploaded file itself, so that every format, and every broken file, reaches `load_image`"
+    is_template = True  # gr.Image in the browser
+
+    def preprocess(self, payload): return payload and payload.path
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def build(model=None, # Tokenizer; the shipped one when None
+          k=8, # Tokens to start with
+         ):
+    "The page, ready to `launch`"
+    model = load() if model is None else model
+    n, examples = model.num_tokens, [*photos(), *samples()]
+
+    @lru_cache(maxsize=32)  # Gradio names an uploaded file by its content, so a path stands for one image
+    def opened(path):
+        ti = TokenImage.from_image(model, path)
+        return ti, token_curve(model, ti.image[None], curve_counts(n))
+
+    def explore(path, k):
+        "Pictures, figures, ids and curve of an image seen through its first `k` tokens"
+        if not path: return [gr.skip()]*6
+        try:
+            ti, curve = opened(path)
+            view = explore_tokens(model, ti, k)
+        except ValueError as e: raise gr.Error(str(e), title='This cannot be shown', print_exception=False) from e
+        return *view_pictures(view), stats_html(view), ids_html(view), curve_figure(curve, view)
+
+    def pick(event: gr.SelectData): return examples[event.index][1]
+
+    with gr.Blocks(title='tok1d: token count', analytics_enabled=False) as demo:
+        gr.Markdown(INTRO)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                image = AnyImage(examples[0][1], label='image', sources=['upload', 'clipboard', 'webcam'], format='png', height=280, elem_id='image')
+                gallery = gr.Gallery([(im, name) for name, im in examples], label='or pick one', columns=5, allow_preview=False,
+                                     interactive=False, show_label=True, object_fit='cover', height='auto', elem_id='examples', elem_classes='gallery', buttons=[])
+            with gr.Column(scale=2, min_width=360):
+                slider = gr.Slider(1, n, min(k, n), step=1, label=f'tokens kept, of {n}', elem_id='tokens')
+                with gr.Row():
+                    pictures = [gr.Image(label=name, interactive=False, format='png', buttons=[], min_width=100, elem_id=name, elem_classes='pixels')
+                                for name in ('original', 'reconstruction', 'difference')]
+                stats = gr.HTML(elem_id='stats')
+                ids = gr.HTML(label='token ids', show_label=True, elem_id='ids')
+                plot = gr.Plot(label='quality against tokens', format='png', elem_id='curve')
+        gallery.select(pick, None, image, api_visibility='private')
+        gr.on([image.change, slider.change, demo.load], explore, [image, slider], [*pictures, stats, ids, plot],
+              api_name='explore', trigger_mode='always_last', show_progress='hidden')
+    return demo
+
+
+def launch(demo, host='127.0.0.1', port=None, **kw):
+    "Serve the page, to this machine unless `host` says otherwise"
+    theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+    return demo.queue(default_concurrency_limit=2).launch(server_name=host, server_port=port, share=False, ssr_mode=False, theme=theme, css=CSS,
+                                                          footer_links=['api', 'settings'], **kw)
+
+
+def main(argv=None):
+    p = argparse.ArgumentParser(description='How many tokens does an image need? A page to try it.')
+    p.add_argument('--model', help='name, folder or file of a tokenizer (see `tok1d list`); the shipped one if not given')
+    p.add_argument('--host', default='127.0.0.1', help='address to serve on; 0.0.0.0 for every machine that can reach this one')
+    p.add_argument('--port', type=int, help='port to serve on; the first free one from 7860 if not given')
+    args = p.parse_args(argv)
+    launch(build(load(args.model) if args.model else None), args.host, args.port)
+
+
+if __name__ == '__main__': main()
