@@ -135,7 +135,7 @@ class MaskGen:
     num_iter: Optional[int] = opt(None, 'Sampling steps', gt=0)
     temperature: Optional[float] = opt(None, 'Sampling temperature', ge=0)
 
-# %% ../nbs/00_config.ipynb #761d7067
+# %% ../nbs/00_config.ipynb #599ad7b5
 @dataclass
 class Losses:
     "Weights of the loss terms, and the steps at which they start"
@@ -146,7 +146,7 @@ class Losses:
     quantizer_weight: float = opt(1.0, 'Weight of codebook and commitment loss', ge=0)
     kl_weight: float = opt(1e-6, "Weight of a VAE's divergence from the prior", ge=0)
     logvar_init: float = opt(0.0, 'Fixed log-variance of the reconstruction, VAE')
-    perceptual_loss: Optional[str] = opt(None, 'Network: lpips, convnext_s, lpips-convnext_s-A-B with weights A and B, …')
+    perceptual_loss: Optional[str] = opt(None, 'Network: lpips, convnext_s, efficientnet_lite0, or several with their weights, such as lpips-convnext_s-1.0-0.1')
     perceptual_weight: float = opt(0.0, 'Weight of the perceptual loss', ge=0)
     perceptual_start: int = opt(0, 'Step at which it starts', ge=0)
     discriminator_start: Optional[int] = opt(None, 'Step at which the GAN loss starts; never if absent', ge=0)

@@ -6,18 +6,17 @@
 __all__ = ['DEFAULT', 'BARE', 'FAMILIES', 'SUFFIXES', 'Pretrained', 'list_pretrained', 'kind_of', 'model_class', 'Found', 'find',
            'load']
 
-# %% ../../nbs/hub/10_pretrained.ipynb #5996b833
-import difflib, importlib, re, warnings
+# %% ../../nbs/hub/10_pretrained.ipynb #c1bd669f
+import difflib, importlib, os, re, warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 import torch
-from torch import Tensor
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 import tok1d
 from ..config import Table, load_config, to_config
-from ..models.base import BaseModel, load_weights, weights_file
+from ..models.base import WEIGHT_FILES, BaseModel, load_weights, weights_file
 
 # %% ../../nbs/hub/10_pretrained.ipynb #af134709
 class Pretrained(NamedTuple):
@@ -131,14 +130,17 @@ def _beside(weights):
     known = dict(BARE.values()).get(weights.name)
     return next((weights.parent/n for n in names if (weights.parent/n).is_file()), known)
 
-# %% ../../nbs/hub/10_pretrained.ipynb #5131f40c
+# %% ../../nbs/hub/10_pretrained.ipynb #3e2a80f8
 SUFFIXES = '.safetensors', '.bin', '.pt', '.pth'
 
 def _local(path):
     "A folder or file on this machine"
-    if path.is_dir(): path = weights_file(path)
-    elif path.suffix not in SUFFIXES:
-        raise ValueError(f"{path} isn't a checkpoint: give a folder, or a .safetensors or .bin file")
+    if path.is_dir():
+        runs = sorted(path.glob('checkpoint-*'), key=os.path.getmtime)
+        if runs and not any((path/f).is_file() for f in WEIGHT_FILES):
+            raise ValueError(f"{path} holds a training run that isn't finished; load its newest checkpoint, {runs[-1]}, or train on")
+        path = weights_file(path)
+    elif path.suffix not in SUFFIXES: raise ValueError(f"{path} isn't a checkpoint: give a folder, or a .safetensors or .bin file")
     return Found(path, _beside(path))
 
 # %% ../../nbs/hub/10_pretrained.ipynb #04444806
@@ -161,16 +163,17 @@ def _embedded_path(name):
     if not path.is_dir(): raise ValueError(f"this installation has no weights for '{name}': {path} isn't there. Reinstall tok1d, or give load() another model.")
     return path
 
-# %% ../../nbs/hub/10_pretrained.ipynb #426ae143
+# %% ../../nbs/hub/10_pretrained.ipynb #51d184d3
 def find(name_or_path:Union[str, Path], # Short name, folder, file or hub repository
         )->Found:
     "Find a model's weights and configuration, downloading them if need be"
+    if not isinstance(name_or_path, (str, os.PathLike)): raise ValueError(f"give load() a name or a path; got {name_or_path!r}")
     name, path = str(name_or_path), Path(name_or_path).expanduser()
     known = {r.name:r for r in list_pretrained()}
     if name in known:
         r = known[name]
         return _local(_embedded_path(name)) if r.embedded else _hub(r.repo, *BARE.get(name, ()))
-    if path.exists(): return _local(path)
+    if name and os.path.exists(path): return _local(path)
     if path.suffix in SUFFIXES or path.is_absolute() or name[:1] in '.~': raise ValueError(f"there is no file or folder {path}")
     if re.fullmatch(r'[\w.-]+/[\w.-]+', name): return _hub(name)
     guess = name.lower().replace('_', '-')
@@ -198,18 +201,18 @@ def _build(cls, cfg, sd):
     model.load_tensors(sd)
     return model
 
-# %% ../../nbs/hub/10_pretrained.ipynb #5848b777
+# %% ../../nbs/hub/10_pretrained.ipynb #f3c197a8
 _DTYPES = dict(float32=torch.float32, fp32=torch.float32, float16=torch.float16, fp16=torch.float16, bfloat16=torch.bfloat16, bf16=torch.bfloat16)
 
 def _dtype(d):
     "A floating-point `torch.dtype` from itself or its name"
-    d = _DTYPES.get(d, d)
+    if isinstance(d, str): d = _DTYPES.get(d, d)
     if d is not None and d not in _DTYPES.values(): raise ValueError(f"dtype is one of {', '.join(_DTYPES)}; got {d!r}")
     return d
 
 def _device(d):
     "A device that can be used here"
-    try: return torch.empty(0, device=d or 'cpu').device
+    try: return torch.empty(0, device='cpu' if d is None else d).device
     except (RuntimeError, AssertionError, TypeError) as e:
         raise ValueError(f"device {d!r} cannot be used here ({str(e).splitlines()[0]}); 'cpu' always can") from None
 
