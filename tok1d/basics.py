@@ -58,23 +58,19 @@ def _file(src):
     if not isinstance(data, bytes): raise ValueError(f"{_name(src)} is a text file object; open it with mode 'rb'")
     return io.BytesIO(data)
 
-# %% ../nbs/05_basics.ipynb #6ba24ec1
-def _decode(src)->Image.Image:
-    "The first frame of `src`, upright, in the mode it was stored in"
+# %% ../nbs/05_basics.ipynb #b75592e6
+def _undecodable(src, e:Exception)->ValueError: return ValueError(f'{_name(src)} cannot be decoded ({type(e).__name__}: {e})')
+
+def _header(src)->Image.Image:
+    "`src` as far as its header: size and mode are known, pixels are not decoded"
     f = _file(src)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore') # Pillow warns of sizes that `MAX_PIXELS` judges, and of harmless metadata
-            im = Image.open(f, formats=FORMATS)
-            if im.width*im.height>MAX_PIXELS: raise Image.DecompressionBombError
-            im.load()
-            with suppress(Exception): im = ImageOps.exif_transpose(im) # unreadable EXIF: keep the pixels as stored
-    except Image.DecompressionBombError:
-        raise ValueError(f'{_name(src)} claims more than {MAX_PIXELS:,} pixels; scale it down first, '
-                         'or raise `tok1d.basics.MAX_PIXELS` if you trust it') from None
+    try: im = Image.open(f, formats=FORMATS)
     except UnidentifiedImageError: raise ValueError(f'{_name(src)} is no image; accepted: {", ".join(FORMATS)}') from None
-    except Exception as e: # decoders raise OSError, SyntaxError, struct.error, KeyError…
-        raise ValueError(f'{_name(src)} is damaged and cannot be decoded ({type(e).__name__}: {e})') from e
+    except Image.DecompressionBombError: im = None # Pillow's own limit
+    except Exception as e: raise _undecodable(src, e) from e
+    if im is None or im.width*im.height>MAX_PIXELS:
+        raise ValueError(f'{_name(src)} claims more than {MAX_PIXELS:,} pixels; scale it down first, or raise `tok1d.basics.MAX_PIXELS` '
+                         'and `PIL.Image.MAX_IMAGE_PIXELS` if you trust it')
     return im
 
 # %% ../nbs/05_basics.ipynb #4a64f7ab
@@ -94,18 +90,21 @@ def _unit(a:np.ndarray, # Pixels of any numeric type
     if top is None: raise ValueError(f'{name} has values up to {hi:.4g}; pixels must be in [0, 1], [0, 255] or [0, 65535]')
     return np.clip(a.astype(np.float32)/top, 0, 1)
 
-# %% ../nbs/05_basics.ipynb #5b47d837
+# %% ../nbs/05_basics.ipynb #585ec2f7
+def _deep(im:Image.Image)->Image.Image:
+    "A grey of 16 or 32 bits or floats, in 8 bits (with alpha if one grey is declared transparent)"
+    a = np.asarray(im)
+    x = Image.fromarray((_unit(a.astype(np.uint16) if im.mode.startswith('I;16') else a, f'{im.mode} image')*255 + .5).astype(np.uint8))
+    if isinstance(clear := im.info.get('transparency'), int): x.putalpha(Image.fromarray(np.uint8(255)*(a!=clear)))
+    return x
+
 def _to_rgb(im:Image.Image)->Image.Image:
     "RGB, or RGBA if anything is transparent; 8 bits a channel"
-    if im.mode in ('RGB','RGBA'): return im.convert('RGBA') if 'transparency' in im.info else im
-    if im.mode.startswith('I') or im.mode=='F':
-        a = np.asarray(im)
-        if im.mode=='I' and a.max()<=65535: a = a.clip(0).astype(np.uint16) # how 16-bit PNM and old PNG readers deliver greys
-        a = _unit(a.astype(np.uint16) if im.mode.startswith('I;16') else a, f'{im.mode} image')
-        im = Image.fromarray((a*255 + .5).astype(np.uint8))
-    if im.mode=='LAB':
-        return ImageCms.profileToProfile(im, ImageCms.createProfile('LAB'), ImageCms.createProfile('sRGB'), outputMode='RGB')
-    return im.convert('RGBA' if im.has_transparency_data else 'RGB')
+    if im.mode[0]=='I' or im.mode=='F': im = _deep(im)
+    if im.mode=='La': im = im.convert('LA') # premultiplied greys have only this way out
+    if im.mode=='LAB': return ImageCms.profileToProfile(im, ImageCms.createProfile('LAB'), ImageCms.createProfile('sRGB'), outputMode='RGB')
+    mode = 'RGBA' if im.has_transparency_data else 'RGB'
+    return im if im.mode==mode else im.convert(mode)
 
 # %% ../nbs/05_basics.ipynb #23cf172a
 def _planes(x # Array `h w`, `h w c`, or tensor `h w`, `c h w`, `1 c h w`; c is 1 grey, 2 grey + alpha, 3 or 4
@@ -133,15 +132,19 @@ def to_pil(x # PIL image, tensor `c h w`, array `h w c`
     t = _planes(x)
     return Image.fromarray((t*255 + .5).to(torch.uint8).permute(1,2,0).numpy())
 
-# %% ../nbs/05_basics.ipynb #f862d718
+# %% ../nbs/05_basics.ipynb #ccc6fd17
 def open_image(src # Path, bytes, file object, PIL image, array or tensor
               )->Image.Image:
-    "Any image as a PIL image in mode RGB, or RGBA if it has transparency"
+    "Any image as a PIL image in mode RGB, or RGBA if it has transparency; upright, of an animation the first frame"
     if isinstance(src, (np.ndarray,Tensor)): return to_pil(src)
-    if not isinstance(src, Image.Image): src = _decode(src)
-    try: return _to_rgb(src)
-    except ValueError: raise
-    except Exception as e: raise ValueError(f'{_name(src)} could not be converted to RGB ({type(e).__name__}: {e})') from e
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore') # of sizes that `MAX_PIXELS` judges, and of harmless metadata
+        im = src if isinstance(src, Image.Image) else _header(src)
+        try:
+            im.load()
+            with suppress(Exception): im = ImageOps.exif_transpose(im) # unreadable EXIF: keep the pixels as stored
+            return _to_rgb(im)
+        except Exception as e: raise _undecodable(src, e) from e
 
 # %% ../nbs/05_basics.ipynb #abb4ec3a
 def flatten(im:Image.Image,
