@@ -125,7 +125,7 @@ def _stat(path, cache_dir)->Shard:
     st = os.stat(path)
     return Shard(os.path.abspath(path), st.st_size, st.st_mtime_ns, str(cache_dir or Path.home()/'.cache/tok1d/shards'))
 
-# %% ../../nbs/data/20_shards.ipynb #82ea4d12
+# %% ../../nbs/data/20_shards.ipynb #7eb72bb8
 @lru_cache(256)
 def shard_index(shard:Shard)->Index:
     "The index of `shard`, from the cache if it is there"
@@ -137,7 +137,8 @@ def shard_index(shard:Shard)->Index:
     idx = build_index(shard.path)
     try:
         with atomic_write(file) as tmp, open(tmp, 'wb') as f: np.savez(f, **idx._asdict() | dict(names=json.dumps(idx.names)))
-    except OSError as e: warnings.warn(f"Cannot keep the index of '{shard.path}' in '{shard.cache}' ({e}); set dataset.params.cache_dir to a folder that can be written")
+    except OSError as e:
+        warnings.warn(f"Cannot keep the index of '{shard.path}' in '{shard.cache}' ({e}); set dataset.params.cache_dir to a folder that can be written")
     return idx
 
 # %% ../../nbs/data/20_shards.ipynb #52315676
@@ -156,7 +157,7 @@ def _read(shard:Shard, offset:int, size:int)->bytes:
     if len(data)<size: raise ValueError(f'{len(data)} of {size} bytes could be read: the shard was cut off')
     return data
 
-# %% ../../nbs/data/20_shards.ipynb #4d91eebc
+# %% ../../nbs/data/20_shards.ipynb #5afa8c6b
 class ShardDataset:
     "Samples of WebDataset shards by number"
     def __init__(self,
@@ -170,7 +171,8 @@ class ShardDataset:
         self.sizes = [n for n,_ in idxs]
         self.damaged = {s.path: d for s,(_,d) in zip(self.shards, idxs) if d}
         self.ends = np.cumsum(self.sizes)
-        if not sum(self.sizes): raise ValueError(f"No sample in {len(paths)} shards, the first is '{paths[0]}'" + ''.join(f'; {d}' for d in list(self.damaged.values())[:1]))
+        if not sum(self.sizes):
+            raise ValueError(f"No sample in {len(paths)} shards, the first is '{paths[0]}'" + ''.join(f'; {d}' for d in list(self.damaged.values())[:1]))
 
     def __len__(self): return int(self.ends[-1])
     def __repr__(self): return f"ShardDataset: {len(self):,} samples in {len(self.shards)} shards, the first is '{self.shards[0].path}'"
@@ -360,7 +362,7 @@ class _Positions:
             if not ps: return
             yield [(p, *l.order[p]) for p in ps]
 
-# %% ../../nbs/data/20_shards.ipynb #b15a26b3
+# %% ../../nbs/data/20_shards.ipynb #a8691cd3
 @patch
 def __iter__(self:Loader):
     "Batches from the position on; an evaluation begins anew unless a state was loaded"
@@ -373,7 +375,8 @@ def __iter__(self:Loader):
             where,why = next(reversed(self.broken.items()))
             raise ValueError(f'{ATTEMPTS} samples in a row cannot be used; the last is {where}: {why}')
         if batch['image'] is not None: yield batch
-    if self._skipped-before>=self.total: raise ValueError(f'None of the {self.total} samples can be used; the first is ' + ': '.join(next(iter(self.broken.items()))))
+    if self._skipped-before>=self.total:
+        raise ValueError(f'None of the {self.total} samples can be used; the first is ' + ': '.join(next(iter(self.broken.items()))))
 
 @patch
 def _note(self:Loader, skipped):
@@ -381,10 +384,11 @@ def _note(self:Loader, skipped):
     for where,why,unwanted in skipped:
         if unwanted: self.filtered += 1; continue
         self._skipped += 1
-        if where not in self.broken and len(self.broken)<20: warnings.warn(f'Skipped {where}: {why}' + (' (further ones are only counted: `loader.skipped`)' if len(self.broken)==19 else ''))
-        if where not in self.broken and len(self.broken)<1000: self.broken[where] = why
+        if where in self.broken or len(self.broken)>=1000: continue
+        self.broken[where] = why
+        if (n := len(self.broken))<=20: warnings.warn(f'Skipped {where}: {why}' + ' (further ones are only counted: `loader.skipped`)'*(n==20))
 
-# %% ../../nbs/data/20_shards.ipynb #1125f743
+# %% ../../nbs/data/20_shards.ipynb #4c69239c
 @patch
 def state_dict(self:Loader)->dict:
     "All that is needed to go on: the position, and what it belongs to"
@@ -393,7 +397,8 @@ def state_dict(self:Loader)->dict:
 @patch
 def load_state_dict(self:Loader, state:dict):
     "Go on where `state` was taken; the number of ranks, workers and the batch size may differ"
-    if state['seed']!=self.samples.seed: raise ValueError(f"The state belongs to shuffle_seed={state['seed']}, this loader has {self.samples.seed}; set the same seed to continue")
+    if state['seed']!=self.samples.seed:
+        raise ValueError(f"The state belongs to shuffle_seed={state['seed']}, this loader has {self.samples.seed}; set the same seed to continue")
     if state['num_samples']!=self.num_samples:
         warnings.warn(f"The data had {state['num_samples']} samples and now has {self.num_samples}: the run goes on, but not with the order it would have had")
     self.position = self._loaded = state['position']
