@@ -118,6 +118,14 @@ def model_class(kind:str # Name of the class
         if e.name!=module: raise
         raise ValueError(f"{kind} isn't part of tok1d {tok1d.__version__}; these models come with a later version") from None
 
+# %% ../../nbs/hub/10_pretrained.ipynb #50210e1b
+def _check_numbers(sd, path):
+    "Refuse weights that aren't finite floating-point numbers"
+    finite = lambda t: t.is_floating_point() and bool((t if t.itemsize>1 else t.float()).isfinite().all())  # float8 has no isfinite
+    bad = [f'{k} ({str(t.dtype)[6:]})' for k,t in sd.items() if not finite(t)]
+    if bad: raise ValueError(f"{path} holds weights that aren't finite floating-point numbers: {', '.join(bad[:4])}"
+                             f"{', …' if len(bad)>4 else ''} ({len(bad)} of {len(sd)} entries). The file is broken, or its training diverged.")
+
 # %% ../../nbs/hub/10_pretrained.ipynb #498df57f
 class Found(NamedTuple):
     "Where a model's parts are"
@@ -163,17 +171,18 @@ def _embedded_path(name):
     if not path.is_dir(): raise ValueError(f"this installation has no weights for '{name}': {path} isn't there. Reinstall tok1d, or give load() another model.")
     return path
 
-# %% ../../nbs/hub/10_pretrained.ipynb #51d184d3
+# %% ../../nbs/hub/10_pretrained.ipynb #afbd6f8e
 def find(name_or_path:Union[str, Path], # Short name, folder, file or hub repository
         )->Found:
     "Find a model's weights and configuration, downloading them if need be"
-    if not isinstance(name_or_path, (str, os.PathLike)): raise ValueError(f"give load() a name or a path; got {name_or_path!r}")
-    name, path = str(name_or_path), Path(name_or_path).expanduser()
+    if not isinstance(name_or_path, (str, os.PathLike)) or not str(name_or_path): raise ValueError(f"give load() a name or a path; got {name_or_path!r}")
+    name = str(name_or_path).removeprefix('https://huggingface.co/')
+    path = Path(name).expanduser()
     known = {r.name:r for r in list_pretrained()}
     if name in known:
         r = known[name]
         return _local(_embedded_path(name)) if r.embedded else _hub(r.repo, *BARE.get(name, ()))
-    if name and os.path.exists(path): return _local(path)
+    if os.path.exists(path): return _local(path)
     if path.suffix in SUFFIXES or path.is_absolute() or name[:1] in '.~': raise ValueError(f"there is no file or folder {path}")
     if re.fullmatch(r'[\w.-]+/[\w.-]+', name): return _hub(name)
     guess = name.lower().replace('_', '-')
@@ -226,7 +235,7 @@ def _config(given, found, kind):
                          "(see tok1d.config.list_presets()), a .yaml or .json file, or a nested dict; or put config.json next to the weights")
     return load_config(cfg) if isinstance(cfg, (str, Path)) else to_config(cfg)
 
-# %% ../../nbs/hub/10_pretrained.ipynb #9f2fde6d
+# %% ../../nbs/hub/10_pretrained.ipynb #e020f116
 def load(name_or_path:Union[str, Path]=DEFAULT, # Short name (see `list_pretrained`), folder, `.safetensors` or `.bin` file, or hub repository
          device:Any=None, # Such as `'cuda'`; CPU unless given
          dtype:Union[torch.dtype, str, None]=None, # Such as `'bf16'`; float32 unless given
@@ -236,6 +245,7 @@ def load(name_or_path:Union[str, Path]=DEFAULT, # Short name (see `list_pretrain
     device, dtype = _device(device), _dtype(dtype)
     found = find(name_or_path)
     sd = load_weights(found.weights)
+    _check_numbers(sd, found.weights)
     kind = kind_of(sd)
     cls = model_class(kind)
     cfg = _config(config, found, kind)
