@@ -362,7 +362,7 @@ class _Positions:
             if not ps: return
             yield [(p, *l.order[p]) for p in ps]
 
-# %% ../../nbs/data/20_shards.ipynb #a8691cd3
+# %% ../../nbs/data/20_shards.ipynb #39497600
 @patch
 def __iter__(self:Loader):
     "Batches from the position on; an evaluation begins anew unless a state was loaded"
@@ -370,9 +370,9 @@ def __iter__(self:Loader):
     before = self._skipped
     for batch in self.dl:
         self.position += self.batch_size*self.world # before handing out: whoever has the batch may save the state
-        self._note(batch.pop('skipped'))
+        self._note(skipped := batch.pop('skipped'))
         if batch.pop('failed'):
-            where,why = next(reversed(self.broken.items()))
+            where,why,_ = skipped[-1]
             raise ValueError(f'{ATTEMPTS} samples in a row cannot be used; the last is {where}: {why}')
         if batch['image'] is not None: yield batch
     if self._skipped-before>=self.total:
