@@ -1,0 +1,80 @@
+"What every notebook has in common (nbs/ reads as one book)"
+import ast
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+MAX_LINES = 25      # of code in an export cell: seen whole, without scrolling
+MAX_IMAGE = 60_000  # bytes of a stored picture
+WITH_EXAMPLE = .4   # share of export cells followed by something to look at (helpers travel in groups)
+
+class Cell:
+    def __init__(self, raw):
+        self.kind, self.id, self.source, self.outputs = raw['cell_type'], raw['id'], ''.join(raw['source']), raw.get('outputs', [])
+        lines = self.source.splitlines()
+        self.directives = {line[2:].split()[0] for line in lines if line.startswith('#|')}
+        self.code = [line for line in lines if line.strip() and not line.startswith('#|')] if self.kind == 'code' else []
+        self.exported = bool({'export', 'exporti', 'exports'} & self.directives)
+
+    def statements(self): return ast.parse('\n'.join(self.code)).body if self.code and not re.search(r'^\s*[%!]', self.source, re.M) else []
+    def imports_only(self): return all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in self.statements())
+
+def cells(path): return [Cell(raw) for raw in json.loads(path.read_text(encoding='utf-8'))['cells']]
+def each(f): return pytest.mark.parametrize('path', NOTEBOOKS, ids=[p.relative_to(ROOT/'nbs').as_posix() for p in NOTEBOOKS])(f)
+
+@each
+def test_opening(path):
+    first = next(c for c in cells(path) if c.kind == 'markdown')
+    assert re.fullmatch(r'# \S[^\n]*\n+> \S[^\n]*\n*', first.source), 'open with a cell of `# Title` and `> subtitle`, and nothing else in it: the docs show no more of that cell'
+
+@each
+def test_ending(path):
+    *_, last = (c for c in cells(path) if c.code)
+    if any('default_exp' in c.directives for c in cells(path)):
+        assert 'hide' in last.directives and ' '.join(last.code) == 'import nbdev; nbdev.nbdev_export()', 'end with the hidden export cell'
+
+@each
+def test_short_export_cells(path):
+    long = {c.id: len(c.code) for c in cells(path) if c.exported and len(c.code) > MAX_LINES and not c.imports_only()}
+    assert not long, f'cells of more than {MAX_LINES} lines; split them, classes with @patch'
+
+@each
+def test_examples(path):
+    book = [c for c in cells(path) if c.code and 'nbdev_export(' not in c.source]
+    followed = [not after.exported for here, after in zip(book, book[1:]) if here.exported and not here.imports_only()]
+    assert not followed or sum(followed) >= WITH_EXAMPLE*len(followed), 'show what the exported code does, next to it'
+
+@each
+def test_imports_apart(path):
+    mixed = [c.id for c in cells(path) if c.code and not c.exported and 'nbdev_export(' not in c.source and not c.imports_only()
+             and any(isinstance(n, (ast.Import, ast.ImportFrom)) for s in c.statements() for n in ast.walk(s))]
+    assert not mixed, 'imports share a cell with other code; the docs run every cell that imports, so they stand alone'
+
+@each
+def test_outputs(path):
+    for cell in cells(path):
+        for out in cell.outputs:
+            assert out['output_type'] != 'error', f'cell {cell.id} was saved with an error'
+            for kind, data in out.get('data', {}).items():
+                if kind.startswith('image/') and kind != 'image/svg+xml':
+                    size = len(base64.b64decode(''.join(data)))
+                    assert size <= MAX_IMAGE, f'the {kind} of cell {cell.id} has {size} bytes'
+
+@each
+def test_diagrams(path):
+    assert not re.search(r'^```\s*\{mermaid\}', '\n'.join(c.source for c in cells(path)), re.M), 'write ```mermaid without braces: Jupyter and GitHub draw that'
+
+def test_sidebar():
+    def entries(item):
+        if isinstance(item, str): yield item
+        elif isinstance(item, dict): yield from (e for i in item.get('contents', []) for e in entries(i))
+    quarto = yaml.safe_load((ROOT/'_quarto.yml').read_text(encoding='utf-8'))
+    listed = [e for item in quarto['website']['sidebar']['contents'] for e in entries(item)]
+    assert sorted(listed) == sorted(p.relative_to(ROOT/'nbs').as_posix() for p in NOTEBOOKS)
+    assert (ROOT/'nbs/_quarto.yml').is_symlink() and (ROOT/'nbs/_quarto.yml').samefile(ROOT/'_quarto.yml')
