@@ -25,21 +25,21 @@ class Encoded(NamedTuple):
     z:Tensor # What the decoder eats, `b n d`
     aux:dict # Losses (VQ) or the posterior (VAE), and the latents before quantization, `b n d`
 
-# %% ../../nbs/models/05_base.ipynb #86724b34
+# %% ../../nbs/models/05_base.ipynb #58e80378
 def load_weights(path:str|Path, # A `.safetensors` file, or a `.bin`/`.pt`/`.pth` that holds tensors alone
                  )->dict[str,Tensor]: # State dict on the CPU
     "Tensors of a checkpoint, by name; `ValueError` for a file that is broken or would execute code"
     path = Path(path)
     if not path.is_file(): raise ValueError(f"no weights at {path}: give a .safetensors or .bin file")
     try: sd = load_file(path) if path.suffix=='.safetensors' else torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as e:
+    except pickle.UnpicklingError:
         raise ValueError(f"{path} is not a checkpoint of tensors alone and was not opened: unpickling it could execute code. "
-                         f"Convert it to .safetensors where you trust it. ({str(e).splitlines()[0]})") from None
+                         "If you trust it, open it yourself and save its state dict as .safetensors.") from None
     except Exception as e: # the readers raise whatever a broken file leads them into, from EOFError to IndexError
         raise ValueError(f"{path} cannot be read as weights: it is broken, or no checkpoint ({type(e).__name__}: {str(e)[:200]})") from None
     return unwrap(sd, path)
 
-# %% ../../nbs/models/05_base.ipynb #e7f1c378
+# %% ../../nbs/models/05_base.ipynb #11e2f85d
 def unwrap(sd:Any, # What the file held
            path, # For the message
           )->dict[str,Tensor]:
@@ -48,6 +48,8 @@ def unwrap(sd:Any, # What the file held
         if isinstance(sd, dict) and isinstance(sd.get(k), dict): sd = sd[k]
     if not isinstance(sd, dict) or not sd or not all(isinstance(k, str) and isinstance(v, Tensor) for k,v in sd.items()):
         raise ValueError(f"{path} holds no state dict (names with tensors), but {type(sd).__name__}")
+    for prefix in ('module.','_orig_mod.'):
+        if all(k.startswith(prefix) for k in sd): sd = {k.removeprefix(prefix):v for k,v in sd.items()}
     return sd
 
 # %% ../../nbs/models/05_base.ipynb #2fb852d2

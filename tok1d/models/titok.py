@@ -105,11 +105,13 @@ def forward(self:TiTokDecoder,
     x = self.ln_post(self.transformer(self.ln_pre(torch.cat([canvas, x], 1)), mask)[:,1:1+g2])
     return self.conv_out(self.ffn(x.transpose(1,2).unflatten(2, (self.grid, self.grid))))
 
-# %% ../../nbs/models/40_titok.ipynb #d91e392c
+# %% ../../nbs/models/40_titok.ipynb #021ffc48
 def check_titok(c, # `config.model.vq_model`
                 image_size:int): # Pixels along a side
     "Refuse combinations that mean nothing, with what to change"
     def no(msg): raise ValueError(f"model.vq_model: {msg}")
+    for k in ('num_latent_tokens','token_size')+('codebook_size',)*(c.quantize_mode=='vq'):
+        if c[k] is None: no(f"{k} is not set; a preset such as titok_bl64_vq has all that is needed")
     for side in 'enc','dec':
         size,p = c[f'vit_{side}_model_size'],c[f'vit_{side}_patch_size']
         if size not in SIZES: no(f"vit_{side}_model_size={size!r} is not one of {', '.join(SIZES)}")
@@ -140,7 +142,7 @@ class TiTok(BaseModel):
         self.pixel_tokenizer = None
         if self.stage==2: self._stage2()
 
-# %% ../../nbs/models/40_titok.ipynb #b194061f
+# %% ../../nbs/models/40_titok.ipynb #b4aa75b6
 def init_small(model): # A TiTok, changed in place
     "Initialisation for small models and short trainings (`model.vq_model.init=sincos`)"
     model.apply(lambda m: init_linear(m, None))
@@ -149,6 +151,9 @@ def init_small(model): # A TiTok, changed in place
         pos.data = torch.cat([torch.zeros(1, pos.shape[1]), sincos_positions(net.grid, pos.shape[1])])
         nn.init.normal_(net.latent_token_positional_embedding, std=.5)
     nn.init.normal_(model.latent_tokens)
+    if isinstance(model.decoder.conv_out, nn.Conv2d):
+        model.decoder.conv_out.weight.data *= .2
+        nn.init.constant_(model.decoder.conv_out.bias, .5)
 
 # %% ../../nbs/models/40_titok.ipynb #72f95697
 @patch(as_prop=True)
