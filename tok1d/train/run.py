@@ -122,7 +122,7 @@ def preview_counts(model)->list: # Numbers of tokens
     "A few lengths, from one token up"
     return [k for k in (1,4,8,16,64) if k<model.num_tokens]
 
-# %% ../../nbs/train/60_run.ipynb #537f2787
+# %% ../../nbs/train/60_run.ipynb #d59b6a07
 def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
     "What this run will do"
     t,m = cfg.training,st.task.model
@@ -133,7 +133,7 @@ def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
                  task=f'{type(st.task).__name__}, {cfg.optimizer.name}',
                  data=f'{getattr(st.loader, "num_samples", "?")} images in {cfg.dataset.params.train_shards_path_or_url}',
                  steps=f'{st.steps} of {b} images ({" × ".join(parts)}): {st.steps*b:,} images',
-                 device=f'{st.acc.device}, {st.acc.num_processes} process(es), {torch.get_num_threads()} threads, '
+                 device=f'{st.acc.device}, {st.acc.num_processes} process{"es"*(st.acc.num_processes>1)}, {torch.get_num_threads()} threads, '
                         f'mixed precision {st.acc.mixed_precision}{number_format(cfg, on_cpu(cfg))[1]}',
                  start=f'{found.name}' if found else report or 'from scratch', output=str(out))
     return '\n'.join(f'{k:>8}  {v}' for k,v in lines.items())
@@ -177,11 +177,11 @@ def train(cfg # Configuration, see `load_config`
     leave(st)
     return out
 
-# %% ../../nbs/train/60_run.ipynb #a4fecac3
+# %% ../../nbs/train/60_run.ipynb #7d1a9fee
 def finish(st:TrainState, out:Path):
     "Write the finished model, or say how to go on"
     if st.step<st.steps: return print(f'Stopped at step {st.step} of {st.steps}. The same command continues from {list_checkpoints(out)[-1].name}.')
-    best_model(st).save_pretrained(out)
+    best_model(st)._save_pretrained(out)  # `save_pretrained` would add the hub's empty model card
     log = out/'log.jsonl'
     if log.exists() and log.stat().st_size: plot_log(log, out/'curve.png')
     print(f'Finished. The model is in {out}: tok1d.hub.pretrained.load("{out}")')

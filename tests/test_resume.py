@@ -1,0 +1,102 @@
+"A run that is killed again and again equals one that never was"
+import json, multiprocessing as mp, os, random, signal, time
+import pytest, torch
+from pathlib import Path
+from PIL import Image
+
+STEPS, SAVE = 14, 3
+ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
+ctx.set_forkserver_preload(['tok1d.train.run'])
+
+def pictures(folder:Path, n=12, size=20):
+    "`n` small pictures of two colours"
+    rng = random.Random(0); folder.mkdir()
+    for i in range(n):
+        im = Image.new('RGB', (size,size), tuple(rng.randrange(256) for _ in 'rgb'))
+        im.paste(tuple(rng.randrange(256) for _ in 'rgb'), (rng.randrange(8), rng.randrange(8), 16, 16)); im.save(folder/f'{i}.png')
+    return folder
+
+def arguments(data, out, *more):
+    "A tiny recipe in which everything is random: elastic tokens, flips, shifts, k-means, revival"
+    return ['config=titok_tiny_debug', f'experiment.output_dir={out}', f'dataset.params.train_shards_path_or_url={data}', 'dataset.params.dataset_with_class_label=false',
+            'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16', 'model.vq_model.vit_enc_patch_size=8',
+            'model.vq_model.vit_dec_patch_size=8', f'training.max_train_steps={STEPS}', f'experiment.save_every={SAVE}', 'experiment.log_every=2',
+            'training.quantizer_start=5', 'training.revive_until=12', 'training.revive_every=2', 'training.gradient_accumulation_steps=2',
+            'training.per_gpu_batch_size=2', *more]
+
+def child(args):
+    torch.set_num_threads(1)
+    from tok1d.train.run import main
+    main(args)
+
+def start(args):
+    p = ctx.Process(target=child, args=(args,)); p.start()
+    return p
+
+def finish(args):
+    p = start(args); p.join(240)
+    assert p.exitcode==0, f'the run ended with exit code {p.exitcode}'
+
+def records(out):
+    from tok1d.train.callbacks import TIMES, read_log
+    return [{k: v for k,v in r.items() if k not in TIMES} for r in read_log(out/'log.jsonl')]
+
+def kill_when(args, ready, timeout=120):
+    "Start a run and send SIGKILL as soon as `ready()`; was it still running?"
+    p = start(args); end = time.time()+timeout
+    while p.is_alive() and not ready() and time.time()<end: time.sleep(.001)
+    alive = p.is_alive()
+    if alive: os.kill(p.pid, signal.SIGKILL)
+    p.join()
+    return alive
+
+def same_run(a, b):
+    assert (a/'model.safetensors').read_bytes()==(b/'model.safetensors').read_bytes()
+    assert records(a)==records(b)
+    last = f'checkpoint-{STEPS:08d}'
+    for f in ('model', 'ema'): assert (a/last/f'{f}.safetensors').read_bytes()==(b/last/f'{f}.safetensors').read_bytes()
+    one,two = (torch.load(x/last/'process-0.pt', weights_only=True) for x in (a, b))
+    assert torch.equal(one['rng']['torch'], two['rng']['torch']) and one['data']==two['data']
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    "Pictures, and a run over them that nobody disturbs"
+    base = tmp_path_factory.mktemp('resume'); data = pictures(base/'data')
+    finish(arguments(data, base/'whole'))
+    return data,base/'whole'
+
+def test_killed_at_any_step(whole, tmp_path):
+    data,want = whole; out = tmp_path/'run'; args = arguments(data, out); rng = random.Random(time.time_ns())
+    print('killed at', steps := sorted(rng.sample(range(2, STEPS, 2), 2)))
+    for step in steps:
+        wait = rng.random()*.1
+        logged = lambda: (out/'log.jsonl').exists() and f'"step": {step},' in (out/'log.jsonl').read_text()
+        kill_when(args, lambda: logged() and (time.sleep(wait) or True))
+    finish(args)
+    same_run(want, out)
+
+def test_killed_while_saving(whole, tmp_path):
+    data,want = whole; out = tmp_path/'run'; args = arguments(data, out)
+    hidden = lambda: list(out.glob('.checkpoint-*'))
+    assert kill_when(args, hidden)
+    left = hidden()
+    finish(args)
+    assert not hidden(), 'what an interrupted save leaves is swept'
+    same_run(want, out)
+    print('left behind by the kill:', [p.name for p in left])
+
+def test_log_has_every_step_once(whole):
+    _,out = whole
+    assert [r['step'] for r in records(out) if r['kind']=='train']==list(range(2, STEPS+1, 2))
+    assert len(list(out.glob('checkpoint-*')))==2  # training.keep_checkpoints of the preset
+
+def test_terminated(whole, tmp_path):
+    "SIGTERM: the step is finished, a checkpoint saved, and the exit is clean"
+    data,want = whole; out = tmp_path/'run'; args = arguments(data, out)
+    p = start(args)
+    while p.is_alive() and not (out/'log.jsonl').exists(): time.sleep(.005)
+    while p.is_alive() and '"step": 2' not in (out/'log.jsonl').read_text(): time.sleep(.005)
+    os.kill(p.pid, signal.SIGTERM); p.join(60)
+    assert p.exitcode==0 and list(out.glob('checkpoint-*')) and not (out/'model.safetensors').exists()
+    finish(args)
+    same_run(want, out)
