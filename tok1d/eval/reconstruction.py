@@ -51,14 +51,14 @@ def ssim(x:Tensor, # Images, `b 3 h w`
     x,y = (t.float().clamp(0, 1) for t in (x,y))
     return structural_similarity_index_measure(x, y, data_range=1., reduction='none').reshape(len(x))
 
-# %% ../../nbs/eval/10_reconstruction.ipynb #59c44b3d
+# %% ../../nbs/eval/10_reconstruction.ipynb #9380e285
 def check_count(model:nn.Module, # Tokenizer
                 k:int|None, # Tokens kept; all of them when None
                )->int:
     "`k` as a number, checked against the tokens the model has"
     n = model.num_tokens
     if k is None: return n
-    if isinstance(k, bool) or not isinstance(k, (int,float)) or int(k)!=k or not 1<=k<=n:
+    if isinstance(k, bool) or k not in range(1, n+1):
         raise ValueError(f"Cannot keep k={k!r} tokens: this model has {n}; give a whole number from 1 to {n}, or None for all.")
     return int(k)
 
@@ -196,10 +196,10 @@ def through_file(image:Tensor, # `3 h w` in [0, 1]
     if shrink>1: back = nn.functional.interpolate(back[None], image.shape[-2:], mode='bicubic', antialias=True)[0]
     return back,8*len(f.getvalue())
 
-# %% ../../nbs/eval/10_reconstruction.ipynb #7020c3cf
+# %% ../../nbs/eval/10_reconstruction.ipynb #3fc2bf5c
 def file_scores(images:Tensor, # `b 3 h w` in [0, 1]
                 codec:str='WEBP', # Pillow's name of a format with a quality setting
-                qualities:Iterable[int]=(0,5,10,20,35,50,65,80,90), # Each is tried…
+                qualities:Iterable[int]=(0,10,30,60,90), # Each is tried…
                 shrinks:Iterable[int]=(1,2,4,8), # …at each of these
                )->list[FileScore]: # Ordered by bits
     "Bits and PSNR of `images` as files, for every quality and size"

@@ -34,7 +34,7 @@ def row(*children)->W.Box:
     "Children side by side as far as there is room"
     return W.Box(children, layout=W.Layout(flex_flow='row wrap', align_items='center'))
 
-# %% ../../nbs/explore/30_widgets.ipynb #57fc76df
+# %% ../../nbs/explore/30_widgets.ipynb #4d645171
 class TokenExplorer(W.VBox):
     "See an image through its first tokens: pick or upload it, and slide"
     def __init__(self,
@@ -45,8 +45,8 @@ class TokenExplorer(W.VBox):
         self.images = dict([*photos(), *samples()]) if images is None else dict(images)
         if not self.images: raise ValueError("`images` is empty: give at least one picture by name, or None for the shipped ones.")
         super().__init__(self.parts(min(k, self.model.num_tokens)))
-        self.show(self.images[self.picker.value])
-        self.picker.observe(lambda _: self.show(self.images[self.picker.value]), 'value')
+        self.show(next(iter(self.images.values())))
+        self.picker.observe(self.picked, 'value')
         self.upload.observe(lambda _: self.uploaded(), 'value')
         self.slider.observe(lambda _: self.draw(), 'value')
 
@@ -65,7 +65,7 @@ def parts(self:TokenExplorer,
     pictures = row(*(captioned(name, getattr(self, name)) for name in ('original','reconstruction','difference')))
     return [row(self.picker, self.upload), self.message, self.slider, pictures, self.stats, self.ids, self.curve]
 
-# %% ../../nbs/explore/30_widgets.ipynb #3131597b
+# %% ../../nbs/explore/30_widgets.ipynb #8c51482b
 @patch
 def show(self:TokenExplorer,
          src): # Path, bytes, file object, PIL image, array or tensor
@@ -74,6 +74,9 @@ def show(self:TokenExplorer,
     self.tokens_curve = token_curve(self.model, self.token_image.image[None], curve_counts(self.model.num_tokens))
     self.message.value = ''
     self.draw()
+
+@patch
+def picked(self:TokenExplorer, change): self.show(self.images[change['new']])
 
 @patch
 def draw(self:TokenExplorer):
@@ -90,7 +93,7 @@ def _repr_mimebundle_(self:TokenExplorer, **kwargs):
     if data: data['image/png'] = base64.b64encode(png(view_still(self.view))).decode()
     return data
 
-# %% ../../nbs/explore/30_widgets.ipynb #5ab4fa1b
+# %% ../../nbs/explore/30_widgets.ipynb #6a777356
 @patch
 def uploaded(self:TokenExplorer):
     "Take the uploaded file in, or say what is wrong with it"
@@ -98,10 +101,11 @@ def uploaded(self:TokenExplorer):
     file = self.upload.value[0]
     self.upload.value = () # so that the same file can be chosen again
     name,src = file['name'],bytes(file['content'])
-    try: TokenImage.from_image(self.model, src)
+    try: self.show(src)
     except ValueError as e:
         self.message.value = f'<span role="alert" style="color:#c62828"><b>{html.escape(name)}</b> cannot be shown: {html.escape(str(e))}</span>'
         return
     self.images[name] = src
-    self.picker.options = [*self.images]
-    self.picker.value = name
+    self.picker.unobserve(self.picked, 'value') # it is shown already, and new options reset the value first
+    self.picker.options,self.picker.value = [*self.images],name
+    self.picker.observe(self.picked, 'value')
