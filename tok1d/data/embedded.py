@@ -51,14 +51,14 @@ def class_names()->list[str]:
     "Name of every class id: the styles of A from 0, the families of B from 11, photographs as 19"
     return styles() + families() + ['photo']
 
-# %% ../../nbs/data/30_embedded.ipynb #d1e8b413
+# %% ../../nbs/data/30_embedded.ipynb #43a03b7e
 def read_tar(path, # Shard
              keep:Iterable[str]|None=None, # Members to read; all of them if None
             )->Iterator[dict]: # `{'__key__': key, 'webp': bytes, 'cls': bytes, …}`
     "The samples of a shard, in order"
     cur = {}
     with tarfile.open(path) as t:
-        for m in t:
+        for m in (m for m in t if m.isfile()):
             key, ext = m.name.split('.', 1)
             if cur and cur['__key__']!=key:
                 yield cur
@@ -76,7 +76,7 @@ def embedded_path(split:str='train', # `train` or `heldout`
     if source not in (None,'A','B'): raise ValueError(f"`source` is {source!r}; take 'A' (characters), 'B' (emoji) or None for both")
     return '::'.join(str(embedded_dir()/f'{s}-{split}.tar') for s in ([source] if source else 'AB'))
 
-# %% ../../nbs/data/30_embedded.ipynb #1115d6da
+# %% ../../nbs/data/30_embedded.ipynb #c0ca01aa
 class Sample(NamedTuple):
     "One decoded sample"
     key:str           # Source, style or family, and number or name
@@ -90,16 +90,17 @@ def embedded_samples(split:str='train', # `train` or `heldout`
                      n:int|None=None, # How many of each source; None for all
                     )->list[Sample]:
     "Shipped samples"
+    if n is not None and n<1: raise ValueError(f'`n` is {n}; take at least 1, or None for all')
     rows = [s for p in embedded_path(split, source).split('::') for s in islice(read_tar(p), n)]
     return [Sample(s['__key__'], Image.open(io.BytesIO(s['webp'])).convert('RGBA'), int(s['cls']), s['txt'].decode(), json.loads(s['json'])) for s in rows]
 
-# %% ../../nbs/data/30_embedded.ipynb #741bdf47
+# %% ../../nbs/data/30_embedded.ipynb #caf36bec
 def heldout(n:int=256, # How many; the shards hold 1024 of each source
             source:str='A', # `A` characters and scenes, or `B` emoji
            )->Tensor: # `n 3 h w` in [0, 1], in front of white
     "Pictures that no model of this project was trained on"
     ss = embedded_samples('heldout', source, n)
-    if not 1<=n<=len(ss): raise ValueError(f'`n` is {n}; source {source} has 1 to {len(ss)} held-out pictures')
+    if n>len(ss): raise ValueError(f'`n` is {n}; the package ships {len(ss)} held-out pictures of source {source}')
     return torch.stack([load_image(s.image) for s in ss])
 
 # %% ../../nbs/data/30_embedded.ipynb #4015c3ac
