@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 from . import __version__
 
-# %% ../nbs/90_cli.ipynb #20d67a15
+# %% ../nbs/90_cli.ipynb #26de7283
 class Commands(TyperGroup):
     "Commands whose errors and warnings are one line each"
     def parse_args(self, ctx, args):
@@ -33,7 +33,7 @@ class Commands(TyperGroup):
                 if hasattr(f, 'reconfigure'): f.reconfigure(errors='replace')
             try: return super().invoke(ctx)
             except BrokenPipeError: raise # `tok1d list | head`: the shell's business
-            except (ValueError,OSError) as e:
+            except (ValueError,OSError,FloatingPointError) as e: # the last: a loss that is not finite
                 if ctx.params.get('debug'): raise
                 say(f'tok1d: {e}')
                 raise typer.Exit(1) from None
@@ -204,7 +204,7 @@ def tokenizer(name:str):
     if not all(hasattr(model, a) for a in ('encode','decode','bits_per_image')): raise ValueError(f"'{name}' is no tokenizer of images but a {type(model).__name__}")
     return model
 
-# %% ../nbs/90_cli.ipynb #6cd83e51
+# %% ../nbs/90_cli.ipynb #09d3d50b
 ModelOption = Annotated[str, typer.Option('--model', '-m', help='Name from [bold]tok1d list[/], or a folder with config.json and weights.')]
 
 @app.command(epilog=examples('tok1d quickstart', 'tok1d quickstart holiday.jpg cat.png', 'tok1d quickstart photos/ -o outputs/photos'))
@@ -213,9 +213,9 @@ def quickstart(images:Annotated[Optional[list[Path]], typer.Argument(help='Image
                model:ModelOption='tok1d-tiny-vq'):
     "See images go through a handful of tokens and come back. Needs no GPU, network or account."
     from tok1d.basics import atomic_write
-    from tok1d.data.embedded import samples
+    from tok1d.data.embedded import photos,samples
     tok,skipped = tokenizer(model),[]
-    rows = go_through(tok, find_images(images) if images else [Item(*s) for s in samples()], skipped)
+    rows = go_through(tok, find_images(images) if images else [Item(*s) for s in photos()+samples()], skipped)
     with atomic_write(out/'reconstructions.png') as f: picture(rows).save(f)
     with atomic_write(out/'tokens.json') as f: f.write_text(json.dumps(token_report(tok, model, rows, skipped), indent=1)+'\n')
     typer.echo(summary(tok, model, rows))
@@ -320,16 +320,19 @@ def show_config(name:Annotated[Optional[str], typer.Argument(help='Preset or YAM
     import yaml
     typer.echo(yaml.safe_dump(to_dict(load_config(name, overrides or ())), sort_keys=False).strip())
 
-# %% ../nbs/90_cli.ipynb #37ded786
+# %% ../nbs/90_cli.ipynb #c5e40f14
 @app.command(epilog=examples('tok1d train config=titok_tiny_vq dataset.params.train_shards_path_or_url=cats',
                              'tok1d train config=mine.yaml training.max_train_steps=2000 training.seed=7',
                              'accelerate launch -m tok1d.train.run config=mine.yaml      # on several GPUs'))
 def train(settings:Annotated[list[str], typer.Argument(metavar='SETTINGS', help='[bold]config=NAME_OR_PATH[/], a preset or YAML file (see [bold]tok1d config[/]), and changes to it as [bold]a.b=c[/].', show_default=False)]):
     "Train a tokenizer. A run that was interrupted goes on where it was."
     if bad := [s for s in settings if '=' not in s]: raise typer.BadParameter(f'{bad[0]!r} is not of the form a.b=c')
-    if not any(s.startswith('config=') for s in settings): raise typer.BadParameter('config=NAME_OR_PATH is missing; `tok1d config` lists the presets')
-    from tok1d.train.run import main as run
-    run(settings)
+    names = [s.removeprefix('config=') for s in settings if s.startswith('config=')]
+    if len(names)!=1: raise typer.BadParameter(f'exactly one config=NAME_OR_PATH is needed, got {len(names)}; `tok1d config` lists the presets')
+    from tok1d.config import load_config
+    cfg = load_config(names[0], [s for s in settings if not s.startswith('config=')]) # before PyTorch is imported: a typo is answered at once
+    from tok1d.train.run import train as run
+    run(cfg)
 
 # %% ../nbs/90_cli.ipynb #d90fff35
 def find_demos()->dict: # Name → file
