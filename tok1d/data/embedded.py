@@ -502,20 +502,21 @@ def _settle(out, counts, fixed): # one folder, one build
             raise ValueError(f'{out} was built with {k}={old[k]}, which cannot become {n}: only whole blocks of {per} can be extended; build into another folder')
     with atomic_write(f) as tmp: tmp.write_text(json.dumps({**old, **fixed, **{k:n for k,(n,_) in counts.items()}}, indent=1))
 
-# %% ../../nbs/data/30_embedded.ipynb #0fc252c3
+# %% ../../nbs/data/30_embedded.ipynb #8f369f60
 def build(out, # Folder for the shards
           n:int=22_000, # Drawings of A, both sides of the split together
           jobs:int=2, # Processes
           sources:Iterable[str]=('A','B','photos'), # What to render
           seed:int=0, # Of the drawings and crops
-          photos:int=20_000, # Crops of photographs
+          photos:int=20_000, # Crops of photographs; 0 for none
           size:int=64, # Pixels
           cache=None, # Folder that keeps packages; `out/cache` if None
          )->Path: # `out`
     "Render the data set: `{A,B,photo}-{train,heldout}-*.tar`; shards that exist are kept"
     sources, out = [sources] if isinstance(sources, str) else list(sources), Path(out)
     if not sources or set(sources)-{'A','B','photos'}: raise ValueError(f"`sources` is {sources}; take some of 'A', 'B', 'photos'")
-    if min(n, jobs, photos, size)<1: raise ValueError(f'n={n}, jobs={jobs}, photos={photos}, size={size}: all must be at least 1')
+    if min(n, jobs, size, photos+1)<1: raise ValueError(f'n={n}, jobs={jobs}, size={size} must be at least 1, photos={photos} at least 0')
+    if not photos: sources = [s for s in sources if s!='photos']
     need_packages()
     cache = Path(cache or out/'cache')
     cache.mkdir(parents=True, exist_ok=True)
