@@ -143,7 +143,7 @@ def go_through(model, items:list[Item], skipped:list[str])->list[Through]:
     return out
 
 # %% ../nbs/90_cli.ipynb #1fe2298a
-def picture(rows:list[Through])->'PIL.Image.Image':
+def picture(rows:list[Through])->object: # PIL image
     "Originals and reconstructions, enlarged and labelled"
     from tok1d.basics import image_grid
     rows = rows[:MAX_ROWS]
