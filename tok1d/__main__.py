@@ -9,4 +9,5 @@ __all__ = []
 from .cli import main
 
 # %% ../nbs/95_main.ipynb #24491352
+#| eval: false
 if __name__=='__main__': main()
