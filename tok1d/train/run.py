@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['EVAL_IMAGES', 'USAGE', 'teacher', 'reconstruction_settings', 'make_task', 'learning', 'number_format', 'on_cpu',
-           'accelerator', 'heldout_images', 'watchers', 'preview_counts', 'describe', 'check_run', 'build', 'train',
+           'accelerator', 'heldout_images', 'check_run', 'build', 'watchers', 'preview_counts', 'describe', 'train',
            'finish', 'leave', 'main']
 
-# %% ../../nbs/train/60_run.ipynb #663205e7
-import gc, sys, time
+# %% ../../nbs/train/60_run.ipynb #14c85294
+import gc, sys
 import torch
+from accelerate import Accelerator
 from itertools import islice
 from pathlib import Path
 from fastcore.imports import in_notebook
@@ -80,8 +81,8 @@ def number_format(cfg, on_cpu:bool)->tuple: # Format, remark
 # %% ../../nbs/train/60_run.ipynb #e8ca0655
 def on_cpu(cfg)->bool: return cfg.training.cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
-# %% ../../nbs/train/60_run.ipynb #6dd9b79d
-def accelerator(cfg):
+# %% ../../nbs/train/60_run.ipynb #00967463
+def accelerator(cfg)->Accelerator:
     "Processes, device and number format of a run"
     torch.set_float32_matmul_precision('high' if cfg.training.enable_tf32 else 'highest')
     return make_accelerator(cfg.training.gradient_accumulation_steps, number_format(cfg, on_cpu(cfg))[0], cfg.training.cpu,
@@ -100,6 +101,29 @@ def heldout_images(cfg)->dict: # Source → `b 3 h w`
         batches = [x['image'] for x in islice(make_loader(c, 'eval', batch_size=b, num_workers=0), EVAL_IMAGES//b)]
         out[Path(source.split('{')[0]).stem or source] = torch.cat(batches)
     return out
+
+# %% ../../nbs/train/60_run.ipynb #96008f55
+def check_run(cfg)->Path: # Output folder
+    "What a run cannot do without"
+    for key,value in (('experiment.output_dir', cfg.experiment.output_dir), ('training.max_train_steps', cfg.training.max_train_steps),
+                      ('dataset.params.train_shards_path_or_url', cfg.dataset.params.train_shards_path_or_url)):
+        if not value: raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
+    if cfg.lr_scheduler.scheduler=='constant_cosine' and not cfg.lr_scheduler.params.decay_steps:
+        raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: over how many last steps should the rate fall?')
+    return Path(cfg.experiment.output_dir)
+
+# %% ../../nbs/train/60_run.ipynb #cacfeb76
+def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
+    "Model, task, data and optimizers"
+    seed_everything(cfg.training.seed)
+    model = TiTok(cfg); v = cfg.model.vq_model
+    pixel = v.pretrained_tokenizer_weight if model.stage==2 else None
+    report = init_weights(model, *filter(None, [cfg.experiment.init_weight]), pixel=pixel)
+    task = make_task(cfg, model)
+    loader = make_loader(cfg, 'train', rank=acc.process_index, world=acc.num_processes)
+    st = make_state(task, loader, *learning(cfg, task), acc, cfg.training.max_train_steps, seed=cfg.training.seed, max_grad_norm=cfg.training.max_grad_norm)
+    seed_everything(cfg.training.seed + 1 + acc.process_index)
+    return st,report
 
 # %% ../../nbs/train/60_run.ipynb #04bd7739
 def watchers(cfg, st:TrainState, out:Path, heldout:dict)->list: # Callbacks
@@ -137,29 +161,6 @@ def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
                         f'mixed precision {st.acc.mixed_precision}{number_format(cfg, on_cpu(cfg))[1]}',
                  start=f'{found.name}' if found else report or 'from scratch', output=str(out))
     return '\n'.join(f'{k:>8}  {v}' for k,v in lines.items())
-
-# %% ../../nbs/train/60_run.ipynb #96008f55
-def check_run(cfg)->Path: # Output folder
-    "What a run cannot do without"
-    for key,value in (('experiment.output_dir', cfg.experiment.output_dir), ('training.max_train_steps', cfg.training.max_train_steps),
-                      ('dataset.params.train_shards_path_or_url', cfg.dataset.params.train_shards_path_or_url)):
-        if not value: raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
-    if cfg.lr_scheduler.scheduler=='constant_cosine' and not cfg.lr_scheduler.params.decay_steps:
-        raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: over how many last steps should the rate fall?')
-    return Path(cfg.experiment.output_dir)
-
-# %% ../../nbs/train/60_run.ipynb #27ef42b3
-def build(cfg, acc)->tuple: # State, remark on its weights
-    "Model, task, data and optimizers"
-    seed_everything(cfg.training.seed)
-    model = TiTok(cfg); v = cfg.model.vq_model
-    pixel = v.pretrained_tokenizer_weight if model.stage==2 else None
-    report = init_weights(model, *filter(None, [cfg.experiment.init_weight]), pixel=pixel)
-    task = make_task(cfg, model)
-    loader = make_loader(cfg, 'train', rank=acc.process_index, world=acc.num_processes)
-    st = make_state(task, loader, *learning(cfg, task), acc, cfg.training.max_train_steps, seed=cfg.training.seed, max_grad_norm=cfg.training.max_grad_norm)
-    seed_everything(cfg.training.seed + 1 + acc.process_index)  # dropout differs between processes
-    return st,report
 
 # %% ../../nbs/train/60_run.ipynb #73acf720
 def train(cfg # Configuration, see `load_config`
