@@ -106,6 +106,8 @@ class Text:
         from mermaidx import render
         self.diagrams += 1
         svg = render(m[1]).svg().replace('my-svg', f'diagram-{self.diagrams}')
+        # a wide one scrolls rather than shrink until nobody can read it
+        svg = re.sub(r'max-width: ([\d.]+)px', lambda w: f'{w[0]}; min-width: {.65*float(w[1]):.0f}px', svg, count=1)
         return f'````{{=html}}\n<div class="diagram">{svg}</div>\n````'
 
     def link_name(self, m):
