@@ -45,7 +45,7 @@ def test_client_sees_what_a_call_computes(client, files):
 def test_broken_upload_is_explained(client, files):
     good, broken = files
     with pytest.raises(AppError) as e: explore(client, broken, 5)
-    assert "'broken.png' is" in str(e.value) and '/gradio/' not in str(e.value)
+    assert "'broken.png' " in str(e.value) and '/gradio/' not in str(e.value)
     assert explore(client, good, 5)  # and the page goes on
 
 @pytest.mark.parametrize('k', [0, 1000])
@@ -83,7 +83,7 @@ def test_page(url, browser, files, tmp_path):
     upload(files[1])
     toast = page.get_by_test_id('toast-text')
     toast.first.wait_for(timeout=30000)
-    assert "'broken.png' is" in toast.inner_text()  # one message, not two
+    assert "'broken.png' " in toast.inner_text()  # one message, not two
     assert pixels(img['reconstruction']) == shown
     change('original', page.locator('#examples img').nth(3).click, 'the page goes on after a broken upload')
 

@@ -45,7 +45,7 @@ def test_explorer_in_lab(lab, browser, tmp_path):
         chooser.value.set_files(path)
     upload(good)
     until(lambda: pixels(original) != still, 'an upload is shown')
-    assert page.locator('.widget-dropdown select option:checked').inner_text() == 'mine.png'
+    until(lambda: page.locator('.widget-dropdown select option:checked').inner_text() == 'mine.png', 'the upload joins the list')
     shown = settled(original)
     upload(broken)
     page.locator('[role=alert]').filter(has_text='broken.png').wait_for(timeout=30000)

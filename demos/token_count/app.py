@@ -30,6 +30,7 @@ CSS = """
 #stats .html-container, #ids .html-container { padding: 0 }
 #pictures .column { gap: 4px }
 #pictures strong { font-size: .85rem; white-space: nowrap }
+@media (max-width: 500px) { #pictures strong { font-size: .75rem } }
 #curve img { max-width: min(100%, 480px) }
 """
 
@@ -67,7 +68,7 @@ def build(model=None, # Tokenizer; the shipped one when None
             view = explore_tokens(model, ti, k)
         except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
             raise gr.Error(str(e).replace(f'{Path(path).parent}{os.sep}', ''), print_exception=False) from e
-        return *view_pictures(view), stats_html(view), ids_html(view), curve_figure(curve, view)
+        return *view_pictures(view), stats_html(view), ids_html(view), curve_figure(curve, view, dpi=160)
 
     def pick(event: gr.SelectData): return examples[event.index][1]
 

@@ -66,10 +66,10 @@ def stats_html(view:TokenView)->str:
     cell = '<div style="min-width:5.5em"><div style="font-size:.8em;opacity:.7">{}</div><div style="font-size:1.15em;font-weight:600">{}</div></div>'
     return f'<div class="tok1d-stats" style="display:flex;flex-wrap:wrap;gap:.5em 1.5em;line-height:1.35">{"".join(cell.format(k, v) for k,v in figures.items())}</div>'
 
-# %% ../../nbs/explore/20_show.ipynb #94782dbe
+# %% ../../nbs/explore/20_show.ipynb #8639388d
 def ids_html(view:TokenView)->str:
     "The ids of the kept tokens, in order, with gaps for the others"
-    box = '<span style="display:inline-block;box-sizing:border-box;min-width:3.2em;padding:.1em .3em;text-align:center;border:1px {};border-radius:4px;opacity:{}">{}</span>'
+    box = '<span style="display:inline-block;box-sizing:border-box;width:3.4em;padding:.1em 0;text-align:center;border:1px {};border-radius:4px;opacity:{}">{}</span>'
     ids = view.ids or ['●']*view.k
     chips = [box.format('solid currentColor', 1, i) for i in ids] + [box.format('dashed currentColor', .3, '·')]*(view.n-view.k)
     return ('<div class="tok1d-ids" style="display:flex;flex-wrap:wrap;gap:.25em;font-family:monospace;font-size:.85em;line-height:1.5">' + ''.join(chips) + '</div>')
@@ -87,13 +87,14 @@ def token_strip(model:nn.Module, # Tokenizer
     cells = torch.stack(columns, 1).flatten(0, 1)                                 # b·(1+ks) 3 h w
     return image_grid(cells, ncol=len(columns), titles=['original'] + [f"{k} token{'s'*(k>1)}" for k in ks], row_titles=names, scale=scale)
 
-# %% ../../nbs/explore/20_show.ipynb #81a81cb6
+# %% ../../nbs/explore/20_show.ipynb #0fb7bfb2
 def curve_figure(curve:TokenCurve,
                  at:TokenView|None=None, # Mark where this view stands
                  size:tuple[float,float]=(4.2,2.1), # Inches
+                 dpi:int=100, # Pixels per inch
                 )->Figure:
     "PSNR against tokens, averaged over the curve's images"
-    fig = Figure(figsize=size, dpi=160, layout='constrained'); ax = fig.subplots()
+    fig = Figure(figsize=size, dpi=dpi, layout='constrained'); ax = fig.subplots()
     ax.plot(curve.ks, curve.psnr.mean(1), '-', lw=2)
     if at:
         ax.axvline(at.k, color='grey', lw=1, alpha=.5)
@@ -109,13 +110,13 @@ def figure_png(fig:Figure)->bytes:
     fig.savefig(f, format='png')
     return f.getvalue()
 
-# %% ../../nbs/explore/20_show.ipynb #4f4adea7
+# %% ../../nbs/explore/20_show.ipynb #b82c1cfc
 def rate_distortion(tokens:dict[str,list[Score]], # Rows of `evaluate`, by name of the tokenizer
                     files:dict[str,list[FileScore]], # Rows of `frontier(file_scores(…))`, by name of the codec
                     title:str='',
                    )->Figure:
     "PSNR against bits per image, on a logarithmic axis"
-    fig = Figure(figsize=(4.8,2.8), dpi=160, layout='constrained'); ax = fig.subplots()
+    fig = Figure(figsize=(4.6,2.7), layout='constrained'); ax = fig.subplots()
     for name,rows in tokens.items(): ax.plot([r.bits for r in rows], [r.psnr for r in rows], 'o-', label=name)
     for name,rows in files.items(): ax.plot([r.bits for r in rows], [r.psnr for r in rows], '.--', label=name)
     ax.set(xscale='log', xlabel='bits per image', ylabel='PSNR (dB)', title=title)

@@ -50,7 +50,7 @@ class TokenExplorer(W.VBox):
         self.upload.observe(lambda _: self.uploaded(), 'value')
         self.slider.observe(lambda _: self.draw(), 'value')
 
-# %% ../../nbs/explore/30_widgets.ipynb #73137dc1
+# %% ../../nbs/explore/30_widgets.ipynb #b90a3a41
 @patch
 def parts(self:TokenExplorer,
           k:int, # Tokens to start with
@@ -60,12 +60,12 @@ def parts(self:TokenExplorer,
     self.upload = W.FileUpload(accept='image/*', description='Upload your own', layout=W.Layout(width='auto'))
     self.slider = W.IntSlider(k, 1, self.model.num_tokens, description='tokens', layout=W.Layout(width='min(98%, 690px)'))
     self.original,self.reconstruction,self.difference = (W.Image(width=SIDE, height=SIDE) for _ in range(3))
-    self.stats,self.ids,self.message = (W.HTML(layout=W.Layout(max_width='690px')) for _ in range(3))
+    self.stats,self.ids,self.message = (W.HTML(layout=W.Layout(max_width='690px', margin='4px 0')) for _ in range(3))
     self.curve = W.Image(layout=W.Layout(width='min(98%, 420px)'))
     pictures = row(*(captioned(name, getattr(self, name)) for name in ('original','reconstruction','difference')))
     return [row(self.picker, self.upload), self.message, self.slider, pictures, self.stats, self.ids, self.curve]
 
-# %% ../../nbs/explore/30_widgets.ipynb #8c51482b
+# %% ../../nbs/explore/30_widgets.ipynb #32c6e8d7
 @patch
 def show(self:TokenExplorer,
          src): # Path, bytes, file object, PIL image, array or tensor
@@ -84,7 +84,7 @@ def draw(self:TokenExplorer):
     self.view = explore_tokens(self.model, self.token_image, self.slider.value)
     self.original.value,self.reconstruction.value,self.difference.value = map(png, view_pictures(self.view))
     self.stats.value,self.ids.value = stats_html(self.view),ids_html(self.view)
-    self.curve.value = figure_png(curve_figure(self.tokens_curve, self.view))
+    self.curve.value = figure_png(curve_figure(self.tokens_curve, self.view, dpi=160))
 
 # %% ../../nbs/explore/30_widgets.ipynb #2f95bde8
 @patch
