@@ -1,10 +1,13 @@
 "The import rule of the house holds, and the test of it would notice if it did not"
+import re
 import subprocess
 import sys
+from configparser import ConfigParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from import_rule import sources, violations
+from import_rule import imported, sources, violations
 
 ROOT = Path(__file__).parents[1]
 HEAVY = 'gradio IPython ipykernel ipywidgets jupyter_client jupyterlab open_clip webdataset accelerate'.split()
@@ -59,6 +62,15 @@ def test_allows(tmp_path, path, source):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.resolve().write_text(source)
     assert not violations(tmp_path)
+
+def test_declared():
+    ini = ConfigParser(delimiters=['='])
+    ini.read(ROOT/'settings.ini', encoding='utf-8')
+    plain = lambda name: re.sub('[-_.]+', '-', name).lower()
+    declared = {plain(re.match(r'[\w.-]+', r)[0]) for key in ('requirements', 'dev_requirements') for r in ini['DEFAULT'][key].split()}
+    found = packages_distributions()
+    tops = {name.split('.')[0] for path in sources(ROOT) for _, name in imported(path, ROOT)} - {*sys.stdlib_module_names, 'tok1d', 'demos'}
+    assert not {top for top in tops if not declared & {plain(d) for d in found.get(top, [top])}}, 'in settings.ini these are no requirement'
 
 def test_model_alone():
     code = f'import tok1d.models.titok, sys; print([m for m in {HEAVY} if m in sys.modules])'
