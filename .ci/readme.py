@@ -1,7 +1,7 @@
 """README.md from nbs/index.ipynb, without Quarto: `python .ci/readme.py [ROOT]`
 
 Markdown cells stay as they are, with their links turned to the top level; code and its saved output follow, pictures as files
-in nbs/index_files. Directives of the docs hold here too: `#| hide`, `#| echo: false`, `#| output: false`.
+in nbs/index_files. Directives of the docs hold here too: `#| hide`, `#| echo: false`, `#| output: false`, `#| fig-alt: what a picture shows`.
 """
 import base64
 import json
@@ -28,7 +28,7 @@ def text_of(value): return value if isinstance(value, str) else ''.join(value)
 
 def fenced(text, language=''): return f'```{language}\n{text.rstrip()}\n```'
 
-def shown(output, name, pictures):
+def shown(output, name, pictures, alt=''):
     "One saved output as Markdown; a picture is added to `pictures` (name → bytes)"
     if output['output_type'] == 'stream': return fenced(text_of(output['text'])) if output['name'] == 'stdout' else ''
     data = {kind: text_of(value) for kind, value in output.get('data', {}).items()}
@@ -36,7 +36,7 @@ def shown(output, name, pictures):
         if kind not in data: continue
         file = f'{name}.{ending}'
         pictures[file] = data[kind].encode() if ending == 'svg' else base64.b64decode(data[kind])
-        return f'![](nbs/index_files/{file})'
+        return f'![{alt}](nbs/index_files/{file})'
     if 'text/markdown' in data: return from_top(data['text/markdown'])
     return fenced(data['text/plain']) if 'text/plain' in data else ''
 
@@ -51,7 +51,7 @@ def convert(nb):
         if 'hide' in opts or opts.get('include') == 'false' or 'nbdev_export(' in code: continue
         if code and opts.get('echo') != 'false': blocks.append(fenced(code, 'python'))
         if opts.get('output') == 'false': continue
-        blocks += [shown(out, f"{cell['id']}-{i}", pictures) for i, out in enumerate(cell['outputs'])]
+        blocks += [shown(out, f"{cell['id']}-{i}", pictures, opts.get('fig-alt', '')) for i, out in enumerate(cell['outputs'])]
     return '\n\n'.join(filter(None, (block.strip() for block in blocks))) + '\n', pictures
 
 def main(root):
