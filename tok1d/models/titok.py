@@ -25,7 +25,7 @@ SIZES = dict( # width, layers, heads
     base =( 768, 12, 12),
     large=(1024, 24, 16))
 
-# %% ../../nbs/models/40_titok.ipynb #fdaffc0d
+# %% ../../nbs/models/40_titok.ipynb #38bed2ee
 class TiTokEncoder(nn.Module):
     "Image and learned latents in, raw tokens out"
     def __init__(self,
@@ -46,13 +46,19 @@ class TiTokEncoder(nn.Module):
         self.transformer = Transformer(w, layers, nh)
         self.conv_out = nn.Conv2d(w, d_out, 1)
 
-    def forward(self, images, latents): # b 3 h w, n w
-        b,n = len(images),len(latents)
-        x = self.patch_embed(images).flatten(2).transpose(1,2)                                    # b g² w
-        x = torch.cat([self.class_embedding.expand(b,1,-1).to(x), x], 1) + self.positional_embedding  # b 1+g² w
-        l = (latents + self.latent_token_positional_embedding).expand(b,-1,-1).to(x)              # b n w
-        x = self.transformer(self.ln_pre(torch.cat([x, l], 1)))[:,-n:]                            # b n w
-        return self.conv_out(to_channels(self.ln_post(x), self.is_legacy)).flatten(2).transpose(1,2)  # b n d
+# %% ../../nbs/models/40_titok.ipynb #647fdb76
+@patch
+def forward(self:TiTokEncoder,
+            images:Tensor, # `b 3 h w` in [0, 1]
+            latents:Tensor, # `n w`
+           )->Tensor: # Raw tokens, `b n d`
+    "Send patches and latents through the transformer, keep the latents"
+    b,n = len(images),len(latents)
+    x = self.patch_embed(images).flatten(2).transpose(1,2)                                        # b g² w
+    x = torch.cat([self.class_embedding.expand(b,1,-1).to(x), x], 1) + self.positional_embedding  # b 1+g² w
+    l = (latents + self.latent_token_positional_embedding).expand(b,-1,-1).to(x)                  # b n w
+    x = self.transformer(self.ln_pre(torch.cat([x, l], 1)))[:,-n:]                                # b n w
+    return self.conv_out(to_channels(self.ln_post(x), self.is_legacy)).flatten(2).transpose(1,2)  # b n d
 
 # %% ../../nbs/models/40_titok.ipynb #f556871c
 def to_channels(x:Tensor, # Latents, `b n w`
