@@ -89,7 +89,7 @@ class JSONLog(Callback):
     def end(self, st):
         if self.file: self.file.close(); self.file = None
 
-# %% ../../nbs/train/50_callbacks.ipynb #e5f8dfa6
+# %% ../../nbs/train/50_callbacks.ipynb #672b194b
 def plot_log(path:Path|str, # JSONL log
              out:Path|str|None=None, # Picture to write; returned as a figure only, unless given
              keys:Iterable=('loss', 'psnr', 'usage'), # One panel each, where the log has them
@@ -100,7 +100,7 @@ def plot_log(path:Path|str, # JSONL log
     curves = {k: [(r['step'], curve_name(r), r[k]) for r in records if r.get(k) is not None] for k in keys}
     curves = {k: v for k,v in curves.items() if v}
     if not curves: raise ValueError(f'{path} has no record with any of {", ".join(keys)}')
-    fig,axs = plt.subplots(1, len(curves), figsize=(4*len(curves),2.6), squeeze=False, layout='constrained')
+    fig,axs = plt.subplots(1, len(curves), figsize=(3.3*len(curves),2.4), squeeze=False, layout='constrained')
     for ax,(name,points) in zip(axs[0], curves.items()): panel(ax, name, points)
     if out is not None: fig.savefig(out, dpi=110)
     plt.close(fig)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EVAL_IMAGES', 'USAGE', 'teacher', 'reconstruction_settings', 'make_task', 'learning', 'number_format', 'on_cpu',
-           'accelerator', 'heldout_images', 'check_run', 'build', 'watchers', 'preview_counts', 'describe', 'train',
-           'finish', 'leave', 'main']
+           'accelerator', 'heldout_images', 'check_run', 'build', 'watchers', 'preview_counts', 'plural', 'describe',
+           'train', 'finish', 'leave', 'main']
 
 # %% ../../nbs/train/60_run.ipynb #14c85294
 import gc, sys
@@ -91,7 +91,7 @@ def accelerator(cfg)->Accelerator:
 # %% ../../nbs/train/60_run.ipynb #86a6ae53
 EVAL_IMAGES = 256 # of each source
 
-# %% ../../nbs/train/60_run.ipynb #3bd87497
+# %% ../../nbs/train/60_run.ipynb #082d3429
 def heldout_images(cfg)->dict: # Source → `b 3 h w`
     "Images the run is measured on"
     spec,out = cfg.dataset.params.eval_shards_path_or_url,{}
@@ -99,7 +99,7 @@ def heldout_images(cfg)->dict: # Source → `b 3 h w`
         c = cfg.copy(); c.dataset.params.eval_shards_path_or_url = source
         b = min(64, EVAL_IMAGES)
         batches = [x['image'] for x in islice(make_loader(c, 'eval', batch_size=b, num_workers=0), EVAL_IMAGES//b)]
-        out[Path(source.split('{')[0]).stem or source] = torch.cat(batches)
+        out[Path(source.split('{')[0]).stem.rstrip('-_') or source] = torch.cat(batches)
     return out
 
 # %% ../../nbs/train/60_run.ipynb #96008f55
@@ -146,18 +146,22 @@ def preview_counts(model)->list: # Numbers of tokens
     "A few lengths, from one token up"
     return [k for k in (1,4,8,16,64) if k<model.num_tokens]
 
-# %% ../../nbs/train/60_run.ipynb #d59b6a07
+# %% ../../nbs/train/60_run.ipynb #faa6f4a4
+def plural(n:int, thing:str)->str: # `1 batch`, `2 batches`
+    return f'{n} {thing}' + ('' if n==1 else 'es' if thing.endswith(('ch','ss')) else 's')
+
+# %% ../../nbs/train/60_run.ipynb #ddcd9e61
 def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
     "What this run will do"
     t,m = cfg.training,st.task.model
     b = t.per_gpu_batch_size*t.gradient_accumulation_steps*st.acc.num_processes
-    parts = [f'{t.per_gpu_batch_size} images'] + [f'{n} {what}' for n,what in ((t.gradient_accumulation_steps,'batches'), (st.acc.num_processes,'processes')) if n>1]
+    parts = [plural(t.per_gpu_batch_size, 'image')] + [plural(n, what) for n,what in ((t.gradient_accumulation_steps,'batch'), (st.acc.num_processes,'process')) if n>1]
     lines = dict(model=f'{type(m).__name__}, {m.num_parameters()/1e6:.2f} M parameters, {m.num_parameters(True)/1e6:.2f} M trained; '
                        f'{m.num_tokens} tokens, {m.bits_per_image:.0f} bits, {m.image_size}×{m.image_size} pixels',
                  task=f'{type(st.task).__name__}, {cfg.optimizer.name}',
                  data=f'{getattr(st.loader, "num_samples", "?")} images in {cfg.dataset.params.train_shards_path_or_url}',
                  steps=f'{st.steps} of {b} images ({" × ".join(parts)}): {st.steps*b:,} images',
-                 device=f'{st.acc.device}, {st.acc.num_processes} process{"es"*(st.acc.num_processes>1)}, {torch.get_num_threads()} threads, '
+                 device=f'{st.acc.device}, {plural(st.acc.num_processes, "process")}, {plural(torch.get_num_threads(), "thread")}, '
                         f'mixed precision {st.acc.mixed_precision}{number_format(cfg, on_cpu(cfg))[1]}',
                  start=f'{found.name}' if found else report or 'from scratch', output=str(out))
     return '\n'.join(f'{k:>8}  {v}' for k,v in lines.items())
