@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['app', 'MAX_ROWS', 'ModelOption', 'Force', 'data_app', 'Commands', 'say', 'examples', 'show_version', 'common', 'main',
-           'Item', 'is_image', 'find_images', 'read_batches', 'report_skipped', 'Through', 'go_through', 'picture',
-           'columns', 'mean_psnr', 'token_report', 'summary', 'photo_note', 'tokenizer', 'quickstart', 'free', 'encode',
-           'named_by', 'decode', 'write_images', 'list_models', 'show_config', 'train', 'find_demos', 'demo',
-           'build_data']
+           'Item', 'is_image', 'find_images', 'read_batches', 'report_skipped', 'Through', 'go_through', 'grid',
+           'picture', 'columns', 'mean_psnr', 'token_report', 'summary', 'photo_note', 'tokenizer', 'quickstart',
+           'free', 'encode', 'named_by', 'decode', 'write_images', 'list_models', 'show_config', 'train', 'find_demos',
+           'demo', 'build_data']
 
 # %% ../nbs/90_cli.ipynb #05ca6961
 import json,os,sys,warnings
@@ -142,16 +142,26 @@ def go_through(model, items:list[Item], skipped:list[str])->list[Through]:
                 out.append(Through(item, x[i], tokens[i].cpu(), {k: y[i] for k,y in show.items()}, {k: v[i] for k,v in db.items()}))
     return out
 
-# %% ../nbs/90_cli.ipynb #1fe2298a
-def picture(rows:list[Through])->object: # PIL image
-    "Originals and reconstructions, enlarged and labelled"
+# %% ../nbs/90_cli.ipynb #d0dfc043
+def grid(rows:list[Through])->object: # PIL image
+    "A row for each image, with its PSNR above every reconstruction"
     from tok1d.basics import image_grid
-    rows = rows[:MAX_ROWS]
     ks = [*rows[0].decoded]
     head = ['original', *(f'{k} token{"s"*(k>1)}\n' for k in ks)]
     titles = [t for i,r in enumerate(rows) for t in (('' if i else head[0]), *(f'{"" if i else h}{r.psnr[k]:.1f} dB' for k,h in zip(ks, head[1:])))]
     names = [n if len(n:=Path(r.item.name).stem)<=18 else n[:17]+'…' for r in rows]
     return image_grid([x for r in rows for x in (r.image, *r.decoded.values())], len(head), 4, titles, names, max(1, 128//rows[0].image.shape[-1]))
+
+# %% ../nbs/90_cli.ipynb #0966f430
+def picture(rows:list[Through])->object: # PIL image
+    "Originals and reconstructions, enlarged and labelled"
+    from PIL import Image
+    rows = rows[:MAX_ROWS]
+    half = len(rows) if len(rows)<8 else (len(rows)+1)//2
+    parts = [grid(rows[i:i+half]) for i in range(0, len(rows), half)]
+    out = Image.new('RGB', (sum(p.width for p in parts) + 24*(len(parts)-1), max(p.height for p in parts)), 'white')
+    for i,p in enumerate(parts): out.paste(p, (i*(parts[0].width+24), 0))
+    return out
 
 # %% ../nbs/90_cli.ipynb #2b2dd6ba
 def columns(rows:list, # Of texts; the first is the heading
