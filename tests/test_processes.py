@@ -5,7 +5,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from test_resume import arguments, pictures, start
 
-MORE = ('training.max_train_steps=6', 'experiment.save_every=2', 'training.quantizer_start=3', 'training.gradient_accumulation_steps=1')
+MORE = ('training.max_train_steps=6', 'experiment.save_every=2', 'training.quantizer_start=3', 'training.gradient_accumulation_steps=1',
+        'losses.discriminator_start=2', 'losses.discriminator_weight=0.1', 'losses.lecam_regularization_weight=0.001')
 
 def pair(args):
     "Start two processes that find each other, as a launcher would"

@@ -89,7 +89,7 @@ class JSONLog(Callback):
     def end(self, st):
         if self.file: self.file.close(); self.file = None
 
-# %% ../../nbs/train/50_callbacks.ipynb #672b194b
+# %% ../../nbs/train/50_callbacks.ipynb #f90f22a1
 def plot_log(path:Path|str, # JSONL log
              out:Path|str|None=None, # Picture to write; returned as a figure only, unless given
              keys:Iterable=('loss', 'psnr', 'usage'), # One panel each, where the log has them
@@ -102,7 +102,7 @@ def plot_log(path:Path|str, # JSONL log
     if not curves: raise ValueError(f'{path} has no record with any of {", ".join(keys)}')
     fig,axs = plt.subplots(1, len(curves), figsize=(3.3*len(curves),2.4), squeeze=False, layout='constrained')
     for ax,(name,points) in zip(axs[0], curves.items()): panel(ax, name, points)
-    if out is not None: fig.savefig(out, dpi=110)
+    if out is not None: fig.savefig(out, dpi=90)
     plt.close(fig)
     return fig
 
@@ -193,7 +193,7 @@ class Codebook(Callback):
     def state_dict(self): return dict(pool=self.pool, used=self.used)
     def load_state_dict(self, s): self.pool,self.used = list(s.get('pool', [])),s.get('used')
 
-# %% ../../nbs/train/50_callbacks.ipynb #6575cdc5
+# %% ../../nbs/train/50_callbacks.ipynb #43fc488f
 @patch
 @torch.no_grad()
 def step(self:Codebook, st:TrainState):
@@ -203,8 +203,8 @@ def step(self:Codebook, st:TrainState):
         if left<self.per_code*k: self.pool.append(gather_ranks(z).cpu())
         if st.step==self.quantizer_start: self.begin(st)
     elif st.step<=self.revive_until:
-        counts = code_counts(st.seen['ids'], k).cpu()
-        self.used = counts if self.used is None else self.used+counts
+        counts = code_counts(st.seen['ids'], k)
+        self.used = counts if self.used is None else self.used.to(counts)+counts
         if st.step%self.revive_every==0: self.revive(st, z)
 
 # %% ../../nbs/train/50_callbacks.ipynb #83ebbb5b
@@ -216,11 +216,11 @@ def begin(self:Codebook, st):
     self.jumped(st, torch.ones(self.quantize.codebook_size, dtype=torch.bool))
     self.quantize.bypass = False
 
-# %% ../../nbs/train/50_callbacks.ipynb #281f7881
+# %% ../../nbs/train/50_callbacks.ipynb #cc6d0cf0
 @patch
 def revive(self:Codebook, st, z):
     "Move the codes that were not chosen since the last time"
-    dead = st.acc.reduce(self.used.to(st.acc.device), 'sum').cpu()==0
+    dead = (st.acc.reduce(self.used, 'sum')==0).cpu()
     self.used = None
     if not dead.any(): return
     n = self.quantize.revive(gather_ranks(z), dead, generator=batch_generator(st.seed, st.step))
@@ -238,7 +238,7 @@ def jumped(self:Codebook, st, rows:Tensor): # `k` bool
         for v in opt.state.get(w, {}).values():
             if isinstance(v, Tensor) and v.shape==w.shape: v[rows] = 0
 
-# %% ../../nbs/train/50_callbacks.ipynb #b915f2b0
+# %% ../../nbs/train/50_callbacks.ipynb #29b54051
 class Alarms(Callback):
     "Stop at a non-finite loss; warn of a collapsed codebook"
     def __init__(self, every:int=50, # Steps between looks, on a GPU
@@ -250,7 +250,7 @@ class Alarms(Callback):
         self.flags,self.counts = [],None
 
     def step(self, st):
-        self.flags.append((st.step, st.seen['batch'].get('key'), torch.isfinite(st.losses['loss'])))
+        self.flags.append((st.step, st.seen['batch'].get('key'), torch.stack([v.detach().float() for v in st.losses.values()]).isfinite().all()))
         if st.acc.device.type=='cpu' or st.step%self.every==0 or st.step==st.steps or st.stop: self.check_finite(st)
         if self.k and not st.task.model.quantize.bypass: self.check_codebook(st)
 
@@ -270,12 +270,12 @@ def check_finite(self:Alarms, st):
         'Start again from the last checkpoint, and lower optimizer.params.learning_rate or training.max_grad_norm, lengthen '
         'lr_scheduler.params.warmup_steps, or leave fp16 (training.mixed_precision=no or bf16). If it happens at the same step again, look at the samples.')
 
-# %% ../../nbs/train/50_callbacks.ipynb #3d7e229c
+# %% ../../nbs/train/50_callbacks.ipynb #645ca61d
 @patch
 def check_codebook(self:Alarms, st):
     "Warn, or raise, when few codes do all the work"
-    counts = code_counts(st.seen['ids'], self.k).cpu()
-    self.counts = counts if self.counts is None else self.counts+counts
+    counts = code_counts(st.seen['ids'], self.k)
+    self.counts = counts if self.counts is None else self.counts.to(counts)+counts
     if st.step%self.window: return
     p = self.counts.double()/self.counts.sum(); self.counts = None
     perplexity = torch.special.entr(p).sum().exp().item()

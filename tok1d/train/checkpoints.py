@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NAME', 'sync', 'publish', 'list_checkpoints', 'sweep', 'save_tensors', 'each', 'write_shared', 'save_checkpoint',
-           'read', 'load_networks', 'restore', 'load_checkpoint', 'resume', 'Checkpoints']
+           'read', 'load_networks', 'load_optimizer', 'load_optimizers', 'load_checkpoint', 'resume', 'Checkpoints']
 
 # %% ../../nbs/train/45_checkpoints.ipynb #4cb362de
 import json, os, re, shutil
@@ -109,24 +109,35 @@ def load_networks(st:TrainState, path:Path):
             raise ValueError(f"{path}/{name}.safetensors does not fit this run's {name}: {str(e)[:300]}\n"
                              'The configuration has changed since; set experiment.output_dir to a new folder.') from None
 
-# %% ../../nbs/train/45_checkpoints.ipynb #eb88b61d
-def restore(things:dict, states:dict, path:Path):
-    "Put optimizers or schedulers back"
-    for net,named in things.items():
-        for name,o in named.items():
-            try: o.load_state_dict(states[net][name])
+# %% ../../nbs/train/45_checkpoints.ipynb #21f5a626
+def load_optimizer(opt, sched, state:dict, progress:dict):
+    "Put memory and progress back, keep the settings"
+    settings = [{k: v for k,v in g.items() if k!='params'} for g in opt.param_groups]
+    opt.load_state_dict(state)
+    sched.load_state_dict(progress | dict(base_lrs=sched.base_lrs))
+    for g,own,base,factor in zip(opt.param_groups, settings, sched.base_lrs, sched.lr_lambdas):
+        g.update(own | dict(lr=base*factor(sched.last_epoch)))
+    sched._last_lr = [g['lr'] for g in opt.param_groups]
+
+# %% ../../nbs/train/45_checkpoints.ipynb #aa724009
+def load_optimizers(st:TrainState, s:dict, # Contents of `state.pt`
+                    path:Path):
+    "All optimizers and schedulers of a run"
+    for net,named in st.optimizers.items():
+        for name,opt in named.items():
+            try: load_optimizer(opt, st.schedulers[net][name], s['optimizers'][net][name], s['schedulers'][net][name])
             except (KeyError, ValueError) as e:
                 raise ValueError(f'{path} holds no fitting state for {net}/{name} ({e}). The optimizer has changed since; '
                                  'set experiment.output_dir to a new folder, and experiment.init_weight to start from these weights.') from None
 
-# %% ../../nbs/train/45_checkpoints.ipynb #db107031
+# %% ../../nbs/train/45_checkpoints.ipynb #5f4940ee
 def load_checkpoint(st:TrainState, # Changed in place; callbacks must be set
                     path:Path|str, # A checkpoint
                    )->TrainState:
     "Continue from a checkpoint"
     path = Path(path); s = read(path/'state.pt')
     load_networks(st, path)
-    restore(st.optimizers, s['optimizers'], path); restore(st.schedulers, s['schedulers'], path)
+    load_optimizers(st, s, path)
     if st.acc.scaler: st.acc.scaler.load_state_dict(s['scaler'])
     st.task.load_state_dict(s['task'], strict=False)
     st.step,st.batches,st.images = s['step'],s['batches'],s['images']

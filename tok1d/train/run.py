@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['EVAL_IMAGES', 'USAGE', 'teacher', 'reconstruction_settings', 'make_task', 'learning', 'number_format', 'on_cpu',
-           'accelerator', 'heldout_images', 'check_run', 'build', 'watchers', 'preview_counts', 'plural', 'describe',
-           'train', 'finish', 'leave', 'main']
+           'accelerator', 'heldout_images', 'check_run', 'build', 'watchers', 'preview_counts', 'plural', 'flat',
+           'changed', 'describe', 'train', 'finish', 'leave', 'main']
 
-# %% ../../nbs/train/60_run.ipynb #14c85294
+# %% ../../nbs/train/60_run.ipynb #24a499fe
 import gc, sys
 import torch
 from accelerate import Accelerator
@@ -16,7 +16,7 @@ from pathlib import Path
 from fastcore.imports import in_notebook
 from torch import nn
 from ..basics import seed_everything
-from ..config import list_presets, load_config, save_config
+from ..config import list_presets, load_config, save_config, to_dict
 from ..data.shards import make_loader
 from ..models.base import load_weights
 from ..models.titok import TiTok
@@ -102,7 +102,7 @@ def heldout_images(cfg)->dict: # Source → `b 3 h w`
         out[Path(source.split('{')[0]).stem.rstrip('-_') or source] = torch.cat(batches)
     return out
 
-# %% ../../nbs/train/60_run.ipynb #96008f55
+# %% ../../nbs/train/60_run.ipynb #97b06975
 def check_run(cfg)->Path: # Output folder
     "What a run cannot do without"
     for key,value in (('experiment.output_dir', cfg.experiment.output_dir), ('training.max_train_steps', cfg.training.max_train_steps),
@@ -110,6 +110,8 @@ def check_run(cfg)->Path: # Output folder
         if not value: raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
     if cfg.lr_scheduler.scheduler=='constant_cosine' and not cfg.lr_scheduler.params.decay_steps:
         raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: over how many last steps should the rate fall?')
+    lr,peak = cfg.optimizer.params.learning_rate,cfg.lr_scheduler.params.learning_rate
+    if lr!=peak: raise ValueError(f'optimizer.params.learning_rate={lr} and lr_scheduler.params.learning_rate={peak} differ; leave the second out, it follows the first.')
     return Path(cfg.experiment.output_dir)
 
 # %% ../../nbs/train/60_run.ipynb #cacfeb76
@@ -150,7 +152,19 @@ def preview_counts(model)->list: # Numbers of tokens
 def plural(n:int, thing:str)->str: # `1 batch`, `2 batches`
     return f'{n} {thing}' + ('' if n==1 else 'es' if thing.endswith(('ch','ss')) else 's')
 
-# %% ../../nbs/train/60_run.ipynb #ddcd9e61
+# %% ../../nbs/train/60_run.ipynb #a2cc0060
+def flat(d:dict, prefix:str='')->dict: # Dotted key → value
+    return {k: v for key,x in d.items() for k,v in (flat(x, f'{prefix}{key}.') if isinstance(x, dict) else {prefix+key: x}).items()}
+
+# %% ../../nbs/train/60_run.ipynb #3fadd06b
+def changed(out:Path, cfg)->str:
+    "What was changed since the run was last started"
+    if not (out/'config.yaml').exists(): return ''
+    old,new = (flat(to_dict(c, minimal=False)) for c in (load_config(out/'config.yaml'), cfg))
+    diff = [f'{k}: {old.get(k)} → {new.get(k)}' for k in new if old.get(k)!=new.get(k)]
+    return f' (changed: {", ".join(diff)})' if diff else ''
+
+# %% ../../nbs/train/60_run.ipynb #c4bbb233
 def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
     "What this run will do"
     t,m = cfg.training,st.task.model
@@ -163,7 +177,8 @@ def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
                  steps=f'{st.steps} of {b} images ({" × ".join(parts)}): {st.steps*b:,} images',
                  device=f'{st.acc.device}, {plural(st.acc.num_processes, "process")}, {plural(torch.get_num_threads(), "thread")}, '
                         f'mixed precision {st.acc.mixed_precision}{number_format(cfg, on_cpu(cfg))[1]}',
-                 start=f'{found.name}' if found else report or 'from scratch', output=str(out))
+                 start=found.name + changed(out, cfg) if found else report or 'from scratch',
+                 output=f'{out}, TensorBoard in {cfg.experiment.logging_dir or out/"tensorboard"}')
     return '\n'.join(f'{k:>8}  {v}' for k,v in lines.items())
 
 # %% ../../nbs/train/60_run.ipynb #73acf720
