@@ -118,6 +118,13 @@ def test_quickstart_other_kinds(models, pets, tmp_path, which):
     r = tok1d('quickstart', pets/'dog.png', '-m', models[which], '-o', tmp_path/'q')
     if which=='rigid': assert 'not trained for fewer' in r.stderr
 
+def test_output_is_a_file(models, pets, tmp_path):
+    (tmp_path/'f').write_text('mine')
+    tok1d('encode', pets/'dog.png', '-o', tmp_path/'t.json', '-m', f"{models['vq']}/model.safetensors") # a file is a model, too
+    for args in (['quickstart', pets/'dog.png', '-m', models['vq']], ['decode', tmp_path/'t.json']): assert 'is a file' in tok1d(*args, '-o', tmp_path/'f', code=1).stderr
+    tok1d('decode', tmp_path/'t.json', '-o', tmp_path/'out')
+    assert files(tmp_path/'out')==['dog.png'] and (tmp_path/'f').read_text()=='mine'
+
 def test_no_such_model(pets, tmp_path): tok1d('quickstart', pets/'dog.png', '-m', tmp_path/'none', '-o', tmp_path/'q', code=1)
 
 # encode, decode

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['app', 'MAX_ROWS', 'ModelOption', 'Force', 'data_app', 'Commands', 'say', 'examples', 'show_version', 'common', 'main',
            'Item', 'is_image', 'find_images', 'read_batches', 'report_skipped', 'Through', 'go_through', 'grid',
-           'picture', 'columns', 'mean_psnr', 'token_report', 'summary', 'photo_note', 'tokenizer', 'quickstart',
-           'free', 'encode', 'named_by', 'decode', 'write_images', 'list_models', 'show_config', 'train', 'find_demos',
-           'demo', 'build_data']
+           'picture', 'columns', 'mean_psnr', 'token_report', 'summary', 'photo_note', 'tokenizer', 'folder',
+           'quickstart', 'free', 'encode', 'named_by', 'decode', 'write_images', 'list_models', 'show_config', 'train',
+           'find_demos', 'demo', 'build_data']
 
 # %% ../nbs/90_cli.ipynb #05ca6961
 import json,os,sys,warnings
@@ -214,7 +214,13 @@ def tokenizer(name:str):
     if not all(hasattr(model, a) for a in ('encode','decode','bits_per_image')): raise ValueError(f"'{name}' is no tokenizer of images but a {type(model).__name__}")
     return model
 
-# %% ../nbs/90_cli.ipynb #09d3d50b
+# %% ../nbs/90_cli.ipynb #a08add07
+def folder(path:Path)->Path:
+    "`path`, if it is or can become a folder"
+    if path.exists() and not path.is_dir(): raise ValueError(f"'{path}' is a file; give a folder")
+    return path
+
+# %% ../nbs/90_cli.ipynb #8a147655
 ModelOption = Annotated[str, typer.Option('--model', '-m', help='Name from [bold]tok1d list[/], or a folder with config.json and weights.')]
 
 @app.command(epilog=examples('tok1d quickstart', 'tok1d quickstart holiday.jpg cat.png', 'tok1d quickstart photos/ -o outputs/photos'))
@@ -224,6 +230,7 @@ def quickstart(images:Annotated[Optional[list[Path]], typer.Argument(help='Image
     "See images go through a handful of tokens and come back. Needs no GPU, network or account."
     from tok1d.basics import atomic_write
     from tok1d.data.embedded import photos,samples
+    folder(out)
     tok,skipped = tokenizer(model),[]
     rows = go_through(tok, find_images(images) if images else [Item(*s) for s in photos()+samples()], skipped)
     with atomic_write(out/'reconstructions.png') as f: picture(rows).save(f)
@@ -242,7 +249,7 @@ def free(path:Path, force:bool)->Path:
     if path.exists() and not force: raise ValueError(f"'{path}' exists; choose another name, or --force to replace it")
     return path
 
-# %% ../nbs/90_cli.ipynb #4020e3c4
+# %% ../nbs/90_cli.ipynb #8350b5f4
 @app.command(epilog=examples('tok1d encode photos/ -o photos.safetensors', 'tok1d encode a.png b.jpg -o ab.json       # ids one can read', 'tok1d encode photos/ -o small.json --tokens 8'))
 def encode(images:Annotated[list[Path], typer.Argument(help='Images or folders.', show_default=False)],
            out:Annotated[Path, typer.Option('--out', '-o', help='File to write: .safetensors, or .json to read the ids.', show_default=False)],
@@ -260,18 +267,18 @@ def encode(images:Annotated[list[Path], typer.Argument(help='Images or folders.'
             names += [i.name for i in kept]
             lines.append(tok.encode(x.to(tok.device)).tokens[:,:k].cpu())
     save_tokens(TokenSet(torch.cat(lines), names, source(tok, model)), out)
-    typer.echo(f"{len(names)} images as {k} tokens each ({k*tok.bits_per_token:.0f} bits): {out}, {out.stat().st_size:,} bytes")
+    typer.echo(f"{len(names)} image{'s'*(len(names)>1)} as {k} tokens each ({k*tok.bits_per_token:.0f} bits): {out}, {out.stat().st_size:,} bytes")
 
-# %% ../nbs/90_cli.ipynb #49bcc3ca
+# %% ../nbs/90_cli.ipynb #3176aa35
 def named_by(ts, # A token set from a file
             )->str: # What to load
-    "The tokenizer a file asks for, if that is one we know or a folder here"
+    "The tokenizer a file asks for, if that is one we know or a path here"
     from tok1d.hub.pretrained import list_pretrained
     name = ts.source.name
-    if Path(name).is_dir() or any(r.name==name for r in list_pretrained()): return name
-    raise ValueError(f"These tokens were made by '{name}', which is neither a folder here nor a name of `tok1d list`; give the tokenizer with --model")
+    if Path(name).exists() or any(r.name==name for r in list_pretrained()): return name
+    raise ValueError(f"These tokens were made by '{name}', which is neither a path here nor a name of `tok1d list`; give the tokenizer with --model")
 
-# %% ../nbs/90_cli.ipynb #de4992a4
+# %% ../nbs/90_cli.ipynb #3dd14f71
 @app.command(epilog=examples('tok1d decode photos.safetensors -o decoded', 'tok1d decode photos.safetensors -o from8 --tokens 8'))
 def decode(file:Annotated[Path, typer.Argument(help='What [bold]tok1d encode[/] wrote.', show_default=False)],
            out:Annotated[Path, typer.Option('--out', '-o', help='Folder for the images: PNG, named after the originals.', show_default=False)],
@@ -283,13 +290,13 @@ def decode(file:Annotated[Path, typer.Argument(help='What [bold]tok1d encode[/] 
     ts = load_tokens(file)
     if tokens and tokens>(n:=ts.tokens.shape[1]): raise ValueError(f"--tokens {tokens}: '{file}' holds {n} tokens an image")
     paths = output_paths(ts.names)
-    taken = [p for p in paths if (out/p).exists()]
+    taken = [p for p in paths if (folder(out)/p).exists()]
     if taken and not force: raise ValueError(f"'{out/taken[0]}' exists ({len(taken)} of {len(paths)} do); choose another folder, or --force to replace them")
     name = model or named_by(ts)
     tok = tokenizer(name)
     check_source(ts, source(tok, name), same_weights=not force)
     write_images(tok, ts.tokens[:,:tokens], [out/p for p in paths], batch_size)
-    typer.echo(f"{len(paths)} images of {tok.image_size} × {tok.image_size} pixels from {tokens or ts.tokens.shape[1]} tokens each: {out}")
+    typer.echo(f"{len(paths)} image{'s'*(len(paths)>1)} of {tok.image_size} × {tok.image_size} pixels from {tokens or ts.tokens.shape[1]} tokens each: {out}")
 
 # %% ../nbs/90_cli.ipynb #acaf0aa5
 def write_images(tok, # Tokenizer

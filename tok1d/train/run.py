@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EVAL_IMAGES', 'USAGE', 'teacher', 'reconstruction_settings', 'make_task', 'learning', 'number_format', 'on_cpu',
            'accelerator', 'heldout_images', 'check_run', 'build', 'watchers', 'preview_counts', 'plural', 'flat',
-           'changed', 'describe', 'train', 'finish', 'leave', 'main']
+           'changed', 'unheeded', 'describe', 'train', 'finish', 'leave', 'main']
 
 # %% ../../nbs/train/60_run.ipynb #24a499fe
 import gc, sys
@@ -108,6 +108,8 @@ def check_run(cfg)->Path: # Output folder
     for key,value in (('experiment.output_dir', cfg.experiment.output_dir), ('training.max_train_steps', cfg.training.max_train_steps),
                       ('dataset.params.train_shards_path_or_url', cfg.dataset.params.train_shards_path_or_url)):
         if not value: raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
+    if cfg.dataset.params.dataset_with_text_label: raise ValueError('dataset.params.dataset_with_text_label=true asks for a text-aware tokenizer '
+        '(TA-TiTok), which this version does not have; a TiTok trains without captions: set it to false.')
     if cfg.lr_scheduler.scheduler=='constant_cosine' and not cfg.lr_scheduler.params.decay_steps:
         raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: over how many last steps should the rate fall?')
     lr,peak = cfg.optimizer.params.learning_rate,cfg.lr_scheduler.params.learning_rate
@@ -164,6 +166,13 @@ def changed(out:Path, cfg)->str:
     diff = [f'{k}: {old.get(k)} → {new.get(k)}' for k in new if old.get(k)!=new.get(k)]
     return f' (changed: {", ".join(diff)})' if diff else ''
 
+# %% ../../nbs/train/60_run.ipynb #a1b2c3d5
+def unheeded(cfg)->dict: # Line for `describe`, if there is anything to say
+    "What the configuration asks for and this version does not do"
+    asked = [f'training.{k}=true ({instead})' for k,instead in (('enable_wandb','TensorBoard and log.jsonl are written'), ('grad_checkpointing','activations are kept'))
+             if cfg.training[k]]
+    return dict(ignored='; '.join(asked)) if asked else {}
+
 # %% ../../nbs/train/60_run.ipynb #c4bbb233
 def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
     "What this run will do"
@@ -179,6 +188,7 @@ def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
                         f'mixed precision {st.acc.mixed_precision}{number_format(cfg, on_cpu(cfg))[1]}',
                  start=found.name + changed(out, cfg) if found else report or 'from scratch',
                  output=f'{out}, TensorBoard in {cfg.experiment.logging_dir or out/"tensorboard"}')
+    lines |= unheeded(cfg)
     return '\n'.join(f'{k:>8}  {v}' for k,v in lines.items())
 
 # %% ../../nbs/train/60_run.ipynb #73acf720
