@@ -77,7 +77,7 @@ def build(model=None, # Tokenizer; the shipped one when None
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 gr.Markdown('**your image**')
-                image = AnyImage(examples[0][1], show_label=False, label='your image', sources=['upload', 'clipboard', 'webcam'], format='png', height=260, elem_id='image')
+                image = AnyImage(dict(examples)['critter'], show_label=False, label='your image', sources=['upload', 'clipboard', 'webcam'], format='png', height=260, elem_id='image')
                 gr.Markdown('**or one of these**')
                 gallery = gr.Gallery([im for _, im in examples], show_label=False, label='examples', container=False, allow_preview=False, interactive=False,
                                      object_fit='cover', height='auto', buttons=[], elem_id='examples', elem_classes='pixels')
