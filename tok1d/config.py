@@ -35,7 +35,7 @@ def opt(default:Any, # Value when the key is absent; `None` where the published 
         return field(default_factory=make, metadata=about)
     return field(default=default, metadata=about)
 
-# %% ../nbs/00_config.ipynb #5aea1c45
+# %% ../nbs/00_config.ipynb #3db6c274
 @dataclass
 class Experiment:
     "What a run is called, where it writes, and how often"
@@ -51,7 +51,7 @@ class Experiment:
     log_grad_norm_every: int = opt(1_000, 'Steps between logged gradient norms', gt=0)
     resume: bool = opt(True, 'Continue from the newest checkpoint in `output_dir`?')
     init_weight: Optional[str] = opt(None, 'Weights to start from (stage 2 starts from stage 1)')
-    tokenizer_checkpoint: Optional[str] = opt(None, 'Tokenizer weights a generator is trained on')
+    tokenizer_checkpoint: Optional[str] = opt(None, 'Tokenizer of a generator, name or path: makes its tokens, and its previews')
     generator_checkpoint: Optional[str] = opt(None, 'Generator weights')
 
 # %% ../nbs/00_config.ipynb #e2d732b9
@@ -86,11 +86,11 @@ class VQModel:
 # %% ../nbs/00_config.ipynb #59d05a33
 MASK_SCHEDULES = ('root', 'square', 'cosine', 'arccos', 'linear')
 
-# %% ../nbs/00_config.ipynb #082f797a
+# %% ../nbs/00_config.ipynb #2fac8c9e
 @dataclass
 class Generator:
     "A class-conditional generator and the settings of its sampler"
-    model_type: str = opt('ViT', 'MaskGIT backbone', choices=('ViT', 'UViT'))
+    model_type: Optional[str] = opt(None, 'MaskGIT with one of two backbones, or RAR; where absent, RAR if `num_steps` is absent too, else ViT', choices=('ViT', 'UViT', 'RAR'))
     hidden_size: Optional[int] = opt(None, 'Width', gt=0)
     num_hidden_layers: Optional[int] = opt(None, 'Layers', gt=0)
     num_attention_heads: Optional[int] = opt(None, 'Attention heads', gt=0)
@@ -160,7 +160,7 @@ class Losses:
     diffloss_w: Optional[int] = opt(None, 'Width of the diffusion MLP', gt=0)
     num_sampling_steps: str = opt('100', 'Diffusion steps in sampling, a number as text')
 
-# %% ../nbs/00_config.ipynb #4f202795
+# %% ../nbs/00_config.ipynb #0e55e156
 @dataclass
 class DataParams:
     "Sources, labels and workers"
@@ -169,7 +169,7 @@ class DataParams:
     num_workers_per_gpu: int = opt(12, 'Loading processes per training process', ge=0)
     dataset_with_class_label: bool = opt(True, 'Do samples carry a class?')
     dataset_with_text_label: bool = opt(False, 'Do samples carry a caption?')
-    pretokenization: Optional[str] = opt(None, 'Pretokenized data: a file, or `true` when the shards hold tokens')
+    pretokenization: Optional[str] = opt(None, 'Training tokens instead of training shards: a folder of token shards, or a `.jsonl`; `true` if the shards themselves hold tokens')
     mixture_weights: Optional[List[float]] = opt(None, 'Share of each source; by size unless given')
     shuffle_seed: Optional[int] = opt(None, 'Seed of the sample order; `training.seed` unless given', ge=0)
     cache_dir: Optional[str] = opt(None, 'Folder for shard indices')
@@ -233,7 +233,7 @@ class LRScheduler:
     scheduler: str = opt('cosine', 'Schedule', choices=('cosine', 'constant', 'constant_cosine'))
     params: SchedulerParams = opt(SchedulerParams, 'Its shape')
 
-# %% ../nbs/00_config.ipynb #c7962dd2
+# %% ../nbs/00_config.ipynb #8c209584
 @dataclass
 class Training:
     "The training loop"
@@ -248,7 +248,7 @@ class Training:
     max_train_steps: Optional[int] = opt(None, 'Optimizer steps', gt=0)
     num_generated_images: int = opt(2, 'Images in a preview', ge=0)
     max_grad_norm: Optional[float] = opt(1.0, 'Gradients longer than this are shortened to it', gt=0)
-    grad_checkpointing: bool = opt(False, 'Recompute activations to save memory?')
+    grad_checkpointing: bool = opt(False, 'Recompute activations in the backward pass to save memory?')
     quantizer_start: int = opt(0, 'Steps without quantizing, before the codebook is started by k-means', ge=0)
     revive_until: int = opt(0, 'Step until which dead codes are revived; 0 never', ge=0)
     revive_every: int = opt(100, 'Steps between revivals', gt=0)

@@ -319,13 +319,16 @@ def where(self:Samples, s:int, i:int)->str:
     src = self.sources[s]
     return src.key(i) if hasattr(src, 'key') else f'{src.path}/{src.files[i]}'
 
-# %% ../../nbs/data/20_shards.ipynb #a01d8904
-def collate(samples:list[dict])->dict: # `image` b 3 h w, `cls` b, `text` and `key` lists
+# %% ../../nbs/data/20_shards.ipynb #6ac8a9f6
+def _column(values): # One field of all samples: tensors are stacked, numbers become a tensor, texts stay a list
+    if isinstance(values[0], Tensor): return torch.stack(values)
+    return torch.tensor(values, dtype=torch.int64) if isinstance(values[0], int) else values
+
+def collate(samples:list[dict])->dict: # `image` b 3 h w, `cls` b, `text` and `key` lists, or whatever fields the samples have
     "One batch; samples that could not be read are only counted"
-    good = [x for x in samples if 'image' in x]
-    return dict(image=torch.stack([x['image'] for x in good]) if good else None, cls=torch.tensor([x['cls'] for x in good], dtype=torch.int64),
-                text=[x['text'] for x in good], key=[x['key'] for x in good],
-                skipped=[k for x in samples for k in x['skipped']], failed=any(x.get('failed') for x in samples))
+    good = [x for x in samples if 'key' in x]
+    fields = {k: _column([x[k] for x in good]) for k in (good[0] if good else ()) if k!='skipped'}
+    return fields | dict(skipped=[k for x in samples for k in x['skipped']], failed=any(x.get('failed') for x in samples))
 
 # %% ../../nbs/data/20_shards.ipynb #d90cb863
 class Loader:
@@ -362,7 +365,7 @@ class _Positions:
             if not ps: return
             yield [(p, *l.order[p]) for p in ps]
 
-# %% ../../nbs/data/20_shards.ipynb #39497600
+# %% ../../nbs/data/20_shards.ipynb #5ea7b5ea
 @patch
 def __iter__(self:Loader):
     "Batches from the position on; an evaluation begins anew unless a state was loaded"
@@ -374,7 +377,7 @@ def __iter__(self:Loader):
         if batch.pop('failed'):
             where,why,_ = skipped[-1]
             raise ValueError(f'{ATTEMPTS} samples in a row cannot be used; the last is {where}: {why}')
-        if batch['image'] is not None: yield batch
+        if 'key' in batch: yield batch
     if self._skipped-before>=self.total:
         raise ValueError(f'None of the {self.total} samples can be used; the first is ' + ': '.join(next(iter(self.broken.items()))))
 

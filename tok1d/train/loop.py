@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Task', 'TrainState', 'batch_generator', 'get_rng', 'set_rng', 'make_accelerator', 'make_state', 'Callback', 'forever',
-           'to_device', 'fit', 'train_step']
+           'to_device', 'batch_size', 'fit', 'train_step']
 
 # %% ../../nbs/train/40_loop.ipynb #d6215a4e
 import random, time
@@ -176,6 +176,9 @@ def to_device(batch:dict, device)->dict:
     "Tensors moved, everything else as it is"
     return {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k,v in batch.items()}
 
+# %% ../../nbs/train/40_loop.ipynb #a0856402
+def batch_size(batch:dict)->int: return len(next(v for v in batch.values() if isinstance(v, Tensor)))
+
 # %% ../../nbs/train/40_loop.ipynb #f7eaf9e4
 def fit(st:TrainState, # What to train; changed in place
         callbacks:Iterable=(), # Called in this order
@@ -191,7 +194,7 @@ def fit(st:TrainState, # What to train; changed in place
         for cb in st.callbacks: cb.end(st)
     return st
 
-# %% ../../nbs/train/40_loop.ipynb #aa10e12d
+# %% ../../nbs/train/40_loop.ipynb #c0da754c
 def train_step(st:TrainState, batches:Iterator):
     "One optimizer step: as many batches as gradients accumulate over"
     while True:
@@ -203,7 +206,7 @@ def train_step(st:TrainState, batches:Iterator):
             st.losses,st.seen = st.task.step(st, batch)
         st.seen['batch'] = batch
         st.batches += 1
-        st.images += len(batch['image'])*st.acc.num_processes
+        st.images += batch_size(batch)*st.acc.num_processes
         if st.acc.sync_gradients: break
     st.step += 1
     for cb in st.callbacks: cb.step(st)
