@@ -277,12 +277,13 @@ class Mixture:
         b,o = divmod(p, BLOCK); src,rank = self.block(b); s = int(src[o])
         return s, self.orders[s][b*int(self.k[s]) + int(rank[o])]
 
-# %% ../../nbs/data/20_shards.ipynb #1a70df1d
+# %% ../../nbs/data/20_shards.ipynb #be3d66e1
 class _Unwanted(ValueError): "Left out by a filter, not broken"
 
 class Samples:
     "Reads what belongs at a position"
-    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True):
+    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True, num_classes=None):
+        self.num_classes = num_classes # of the model; None: any class will do
         self.sources,self.transform,self.seed = sources,transform,seed
         self.cls,self.text,self.filtered,self.replace = cls,text,filtered,replace
 
@@ -290,6 +291,7 @@ class Samples:
         "Sample `i` of source `s`, transformed"
         x = self.sources[s][i]
         if self.cls and x['cls'] is None: raise ValueError('has no class (.cls); without classes set dataset.params.dataset_with_class_label=false')
+        if self.num_classes and x['cls'] is not None and x['cls']>=self.num_classes: raise ValueError(f"has class {x['cls']}, the model knows 0 to {self.num_classes-1}")
         if self.text and x['text'] is None: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
         if self.filtered and not keep_size(*_original_size(x)): raise _Unwanted('small or elongated')
         return dict(image=self.transform(x['image'], rng), cls=-1 if x['cls'] is None else x['cls'], text=x['text'] or '', key=x['key'])
@@ -423,7 +425,7 @@ class _InTurn:
 
 def _cores()->int: return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
-# %% ../../nbs/data/20_shards.ipynb #f523d047
+# %% ../../nbs/data/20_shards.ipynb #c187a1cd
 def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch size and seed
                 split:str='train', # train: endless and random; eval: once through, in order
                 batch_size:int|None=None, # Per rank; training.per_gpu_batch_size by default
@@ -440,7 +442,8 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
     sources = open_sources(spec, prm.cache_dir)
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
     transform = transform or (train_transform if train else eval_transform)(prep)
-    samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, replace=train)
+    num_classes = cfg.model.generator.condition_num_classes if cfg.model.generator.hidden_size else None
+    samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, train, num_classes)
     order = Mixture([getattr(s, 'sizes', [len(s)]) for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))

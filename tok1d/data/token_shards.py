@@ -241,12 +241,12 @@ def __getitem__(self:JSONLines, i:int)->dict: # `key`, `tokens`, `cls`, `text`
     if not whole(cls) or not isinstance(tokens, list) or not all(map(whole, tokens)): raise ValueError('holds something else than whole numbers')
     return dict(key=f'{Path(self.path).name}:{i+1}', tokens=torch.tensor(tokens, dtype=torch.int64), cls=int(cls), text=None)
 
-# %% ../../nbs/data/45_token_shards.ipynb #091172c1
+# %% ../../nbs/data/45_token_shards.ipynb #9f384333
 class TokenSamples(Samples):
     "Reads the tokens that belong at a position"
     def __init__(self, sources, seed:int, num_tokens:int|None=None, codebook_size:int|None=None, num_classes:int|None=None, replace=True):
-        super().__init__(sources, None, seed, replace=replace)
-        self.num_tokens,self.codebook_size,self.num_classes = num_tokens,codebook_size,num_classes
+        super().__init__(sources, None, seed, replace=replace, num_classes=num_classes)
+        self.num_tokens,self.codebook_size = num_tokens,codebook_size
 
     def read(self, s, i, rng):
         x = self.sources[s][i]; t,c = x['tokens'],x['cls']

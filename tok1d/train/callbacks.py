@@ -89,10 +89,10 @@ class JSONLog(Callback):
     def end(self, st):
         if self.file: self.file.close(); self.file = None
 
-# %% ../../nbs/train/50_callbacks.ipynb #f90f22a1
+# %% ../../nbs/train/50_callbacks.ipynb #5146d738
 def plot_log(path:Path|str, # JSONL log
              out:Path|str|None=None, # Picture to write; returned as a figure only, unless given
-             keys:Iterable=('loss', 'psnr', 'usage'), # One panel each, where the log has them
+             keys:Iterable=('loss', 'psnr', 'usage', 'cross_entropy'), # One panel each, where the log has them
             ):
     "Curves of a run"
     import matplotlib.pyplot as plt  # not needed for training
@@ -121,14 +121,14 @@ def panel(ax, name, points): # Triples of step, name of the curve, value
     if len(names)>1: ax.legend(frameon=False, fontsize=6, ncol=2)
     ax.set(xlabel='optimizer step', ylabel=name)
 
-# %% ../../nbs/train/50_callbacks.ipynb #785faffb
+# %% ../../nbs/train/50_callbacks.ipynb #2de892a3
 class ProgressBar(Callback):
     "One line that moves"
     def start(self, st):
         self.bar = tqdm(total=st.steps, initial=st.step, unit='step', disable=not st.acc.is_main_process, smoothing=.05, mininterval=1.)
     def step(self, st): self.bar.update()
     def log(self, st, record):
-        show = {k: f'{record[k]:.4g}' for k in ('loss', 'psnr', 'ssim', 'usage', 'images_per_s') if record.get(k) is not None}
+        show = {k: f'{record[k]:.4g}' for k in ('loss', 'psnr', 'ssim', 'usage', 'cross_entropy', 'accuracy', 'images_per_s') if record.get(k) is not None}
         if record['kind']=='train': self.bar.set_postfix(show, refresh=False)
         elif show: self.bar.write(f"step {record['step']}, {curve_name(record)}: " + ', '.join(f'{k} {v}' for k,v in show.items()))
     def end(self, st):

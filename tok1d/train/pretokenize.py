@@ -157,14 +157,14 @@ def asked(job:Job, data:str, augment:str, passes:int, prep:dict|None)->dict:
     return dict(source=src, data=data, images=job.images, augment=augment, passes=passes, seed=job.seed, preprocessing=prep,
                 shard_size=job.shard_size, variants=job.variants.names, classes=[s.classes if hasattr(s, 'classes') else None for s in job.sources])
 
-# %% ../../nbs/train/70_pretokenize.ipynb #a5f4dd1b
+# %% ../../nbs/train/70_pretokenize.ipynb #4ba991db
 LOOSE = ('data', 'complete', 'shards', 'rows', 'skipped') # may differ between two runs of one job: a path may be written differently
 
 def begin(job:Job, wanted:dict):
     "Write the manifest, or make sure that the one there asks for the same"
     m = read_manifest(job.out)
     if m is None:
-        if any(job.out.glob('*.safetensors')): raise ValueError(f"'{job.out}' holds .safetensors files, but no {MANIFEST}; give an empty folder")
+        if any(job.out.glob('[!.]*.safetensors')): raise ValueError(f"'{job.out}' holds .safetensors files, but no {MANIFEST}; give an empty folder")
         return write_manifest(job, wanted, complete=False)
     plain = json.loads(json.dumps(wanted))
     differ = [f'{k}: {m.get(k)} (now {plain[k]})' for k in plain if k not in LOOSE and not same(k, m.get(k), plain[k])]
@@ -185,12 +185,12 @@ def finish(job:Job, wanted:dict)->dict: # The manifest
     write_manifest(job, wanted, True, rows=sum(map(len, shards)), skipped=len(skipped))
     return read_manifest(job.out) | dict(unread=skipped)
 
-# %% ../../nbs/train/70_pretokenize.ipynb #c4cfa77b
+# %% ../../nbs/train/70_pretokenize.ipynb #c94520aa
 def run(job:Job, wanted:dict, acc:Accelerator)->dict|None: # What was made; only the first process knows
     "Do all shards that are missing, shared among processes"
     if acc.is_main_process:
         begin(job, wanted)
-        for f in job.out.glob('.*.safetensors*'): f.unlink()
+        for f in job.out.glob('.tmp-*'): f.unlink()
     acc.wait_for_everyone()
     todo = [k for k,s in enumerate(job.shards) if not (job.out/s).exists()]
     acc.wait_for_everyone()  # all have looked before anyone writes, so all divide the same list
