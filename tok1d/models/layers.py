@@ -6,10 +6,11 @@
 __all__ = ['PLAIN_UP_TO', 'attend_plain', 'attend', 'Attention', 'MLP', 'Block', 'Transformer', 'sincos_positions',
            'resize_positions', 'init_linear']
 
-# %% ../../nbs/models/10_layers.ipynb #fec24c5f
+# %% ../../nbs/models/10_layers.ipynb #99ff1c2f
 import math,time
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
+from torch.utils.checkpoint import checkpoint
 
 # %% ../../nbs/models/10_layers.ipynb #028b2ad9
 def attend_plain(q:Tensor, # Queries, `b nh n d`
@@ -79,9 +80,10 @@ class Block(nn.Module):
         x = x + self.attn(self.ln_1(x), mask)
         return x + self.mlp(self.ln_2(x))
 
-# %% ../../nbs/models/10_layers.ipynb #fe527a35
+# %% ../../nbs/models/10_layers.ipynb #3fcadcf0
 class Transformer(nn.ModuleList):
     "`layers` blocks in a row"
+    recompute = False # Compute blocks twice in training, rather than keep their activations?
     def __init__(self,
                  d:int, # Width
                  layers:int, # Blocks
@@ -89,7 +91,8 @@ class Transformer(nn.ModuleList):
         super().__init__(Block(d, nh) for _ in range(layers))
 
     def forward(self, x:Tensor, mask:Tensor|None=None): # x: b n d
-        for block in self: x = block(x, mask)
+        again = self.recompute and torch.is_grad_enabled()
+        for block in self: x = checkpoint(block, x, mask, use_reentrant=False) if again else block(x, mask)
         return x
 
 # %% ../../nbs/models/10_layers.ipynb #cf184ee9

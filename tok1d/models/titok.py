@@ -127,7 +127,7 @@ def check_titok(c, # `config.model.vq_model`
     if c.finetune_decoder and not c.is_legacy: no("finetune_decoder=true (stage 2) needs the proxy-code head of is_legacy=true; with is_legacy=false pixels are predicted directly")
     if c.elastic and c.is_legacy: no("elastic=true needs is_legacy=false: the legacy reshape spreads every latent over all tokens, so a prefix of them means nothing")
 
-# %% ../../nbs/models/40_titok.ipynb #4db93ae3
+# %% ../../nbs/models/40_titok.ipynb #f7b8069a
 class TiTok(BaseModel):
     "Transformer-based 1-dimensional tokenizer (Yu et al. 2024), all stages and both bottlenecks"
     optional_state = ('quantize.embed_prob',)
@@ -146,6 +146,7 @@ class TiTok(BaseModel):
         if c.init=='sincos': init_small(self)
         if not self.is_vae: self.quantize = VQ(c.codebook_size, c.token_size, c.commitment_cost, c.use_l2_norm, c.clustering_vq or False)
         self.pixel_tokenizer = None
+        for net in self.encoder,self.decoder: net.transformer.recompute = self.config.training.grad_checkpointing
         if self.stage==2: self._stage2()
 
 # %% ../../nbs/models/40_titok.ipynb #b4aa75b6
