@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['AUGMENTATIONS', 'LOOSE', 'adm_resize', 'adm_crop', 'Variants', 'centre', 'crops', 'augmented', 'make_variants',
-           'Images', 'encode', 'Job', 'asked', 'begin', 'same', 'write_manifest', 'finish', 'run', 'pretokenize',
-           'plan', 'report', 'parser', 'main']
+           'Images', 'encode', 'Job', 'asked', 'begin', 'same', 'write_manifest', 'finish', 'run', 'make_job',
+           'pretokenize', 'plan', 'report', 'parser', 'main']
 
-# %% ../../nbs/train/70_pretokenize.ipynb #355b20cd
-import io, json, os, sys
+# %% ../../nbs/train/70_pretokenize.ipynb #c0309925
+import json, os, sys
 import numpy as np, torch
 from accelerate import Accelerator
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from torchvision.transforms.functional import ten_crop
 from tqdm.auto import tqdm
 from typing import NamedTuple
 from ..basics import atomic_write, flatten, open_image
-from ..config import load_config
+from ..config import load_config, to_dict
 from ..data.images import Transform, train_transform
 from ..data.shards import keyed, open_sources
 from ..data.token_shards import MANIFEST, ShardInfo, TokenShard, read_manifest, write_token_shard
@@ -150,12 +150,12 @@ def do(self:Job, k:int, # Number of the shard
     keys,cls,text = zip(*good) if good else ((),(),())
     return write_token_shard(self.out/self.shards[k], info=self.info._replace(skipped=skipped), keys=keys, cls=cls, text=text, **arrays)
 
-# %% ../../nbs/train/70_pretokenize.ipynb #d880b32f
-def asked(job:Job, data:str, augment:str, passes:int, prep:dict|None)->dict:
+# %% ../../nbs/train/70_pretokenize.ipynb #db360f14
+def asked(job:Job, data:str, augment:str, passes:int=1, recipe=None)->dict:
     "What a folder of tokens is made of, for its manifest"
-    src = job.info.source._asdict() | dict(name=str(job.info.source.name))
-    return dict(source=src, data=data, images=job.images, augment=augment, passes=passes, seed=job.seed, preprocessing=prep,
-                shard_size=job.shard_size, variants=job.variants.names, classes=[s.classes if hasattr(s, 'classes') else None for s in job.sources])
+    prep = to_dict(recipe, minimal=False)['dataset']['preprocessing'] if augment=='random' else None
+    return dict(source=job.info.source._asdict(), data=data, images=job.images, augment=augment, passes=passes, seed=job.seed, preprocessing=prep,
+                shard_size=job.shard_size, variants=job.variants.names, classes=[getattr(s, 'classes', None) for s in job.sources])
 
 # %% ../../nbs/train/70_pretokenize.ipynb #4ba991db
 LOOSE = ('data', 'complete', 'shards', 'rows', 'skipped') # may differ between two runs of one job: a path may be written differently
@@ -201,7 +201,16 @@ def run(job:Job, wanted:dict, acc:Accelerator)->dict|None: # What was made; only
     acc.wait_for_everyone()
     return finish(job, wanted) if acc.is_main_process else None
 
-# %% ../../nbs/train/70_pretokenize.ipynb #3e586b35
+# %% ../../nbs/train/70_pretokenize.ipynb #d8eb97a1
+def make_job(data, out, model, tokenizer, augment, passes, recipe, batch_size, shard_size, num_workers, seed, cache_dir)->Job:
+    "A `Job` from the arguments of `pretokenize`, checked"
+    for name,v,least in (('batch_size',batch_size,1), ('shard_size',shard_size,1), ('num_workers',num_workers,0), ('seed',seed,0)):
+        if v<least: raise ValueError(f'{name}={v}; give at least {least}')
+    variants = make_variants(augment, model.image_size, passes, recipe)
+    info = ShardInfo(source(model.requires_grad_(False), tokenizer), variants.names, [])
+    return Job(open_sources(data, cache_dir), Path(out), model, info, variants, seed, shard_size, max(1, batch_size//len(variants.names)), num_workers)
+
+# %% ../../nbs/train/70_pretokenize.ipynb #b8a89dc9
 def pretokenize(data:str, # Images: a folder, tar shards like data/{0000..0099}.tar, several joined by ::
                 out:str, # Folder of the token shards
                 tokenizer:str=DEFAULT, # Name, folder or file of a tokenizer, see `tok1d list`
@@ -216,18 +225,10 @@ def pretokenize(data:str, # Images: a folder, tar shards like data/{0000..0099}.
                 cache_dir:str=None, # Folder of the indices of tar shards
                )->Path: # The folder
     "Encode images into a folder of token shards; the same command continues an interrupted one"
-    acc = make_accelerator(cpu=cpu)
-    model = load(tokenizer, device=acc.device).requires_grad_(False)
-    cfg = load_config(recipe) if recipe else None
-    variants = make_variants(augment, model.image_size, passes, cfg)
-    if min(batch_size, shard_size)<1 or num_workers<0: raise ValueError(f'batch_size={batch_size}, shard_size={shard_size}, num_workers={num_workers}; give at least 1, 1 and 0')
-    info = ShardInfo(source(model, tokenizer), variants.names, [])
-    job = Job(open_sources(data, cache_dir), Path(out), model, info, variants, seed, shard_size, max(1, batch_size//len(variants.names)), num_workers)
-    prep = dict(cfg.dataset.preprocessing) if augment=='random' else None
-    if prep: prep = {k: list(v) if hasattr(v, '__iter__') and not isinstance(v, str) else v for k,v in prep.items()}
+    acc = make_accelerator(cpu=cpu); cfg = load_config(recipe) if recipe else None
+    job = make_job(data, out, load(tokenizer, device=acc.device), tokenizer, augment, passes, cfg, batch_size, shard_size, num_workers, seed, cache_dir)
     acc.print(plan(job, data, augment, acc))
-    made = run(job, asked(job, data, augment, passes, prep), acc)
-    if made: print(report(made, job))
+    if made := run(job, asked(job, data, augment, passes, cfg), acc): print(report(made, job))
     return job.out
 
 # %% ../../nbs/train/70_pretokenize.ipynb #3ff29278
