@@ -284,11 +284,11 @@ def unheeded(cfg)->dict: # Line for `describe`, if there is anything to say
     "What the configuration asks for and this version does not do"
     return dict(ignored='training.enable_wandb=true (TensorBoard and log.jsonl are written)') if cfg.training.enable_wandb else {}
 
-# %% ../../nbs/train/60_run.ipynb #669850c6
+# %% ../../nbs/train/60_run.ipynb #8e225b5d
 def describe_model(m:nn.Module)->str:
     "Its size, in parameters and bits"
     size = f'{type(m).__name__}, {m.num_parameters()/1e6:.2f} M parameters, {m.num_parameters(True)/1e6:.2f} M trained; {m.num_tokens} tokens'
-    if hasattr(m, 'num_classes'): return f'{size} of {m.codebook_size} codes, {m.num_classes} classes'
+    if hasattr(m, 'num_classes'): return f'{size} of {m.codebook_size} codes, {plural(m.num_classes, "class")}'
     return f'{size}, {m.bits_per_image:.0f} bits, {m.image_size}×{m.image_size} pixels'
 
 def describe_data(cfg, st:TrainState)->str:
