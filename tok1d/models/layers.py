@@ -32,7 +32,7 @@ def attend(q:Tensor, # Queries, `b nh n d`
            mask:Tensor|None=None, # True where a query may look, broadcastable to `b nh n m`
           )->Tensor: # `b nh n d`
     "Attention by whichever of the two equal forms suits the device and the length"
-    if q.device.type=='cpu' and k.shape[-2]<=PLAIN_UP_TO and q.dtype==torch.float32: return attend_plain(q, k, v, mask)
+    if q.device.type=='cpu' and k.shape[-2]<=PLAIN_UP_TO and q.dtype!=torch.float16: return attend_plain(q, k, v, mask)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 # %% ../../nbs/models/10_layers.ipynb #20752b43

@@ -33,7 +33,7 @@ from .checkpoints import Checkpoints, list_checkpoints, resume
 from .generators import ARTask, GeneratorTask, HeldOut, MaskGITTask, Samples, preview_classes
 from .loop import Task, TrainState, fit, make_accelerator, make_state
 from .perceptual import perceptual_loss
-from .schedules import make_optimizers, make_schedulers
+from .schedules import fast_bfloat16, make_optimizers, make_schedulers
 from .tasks import GANTask, ReconstructionTask, Stage1Task, init_weights
 
 # %% ../../nbs/train/60_run.ipynb #df166fae
@@ -102,7 +102,7 @@ def number_format(cfg, on_cpu:bool)->tuple: # Format, remark
     "The mixed precision this machine can do"
     wanted = cfg.training.mixed_precision
     if not on_cpu or wanted=='no': return wanted,''
-    if wanted=='bf16' and torch.cpu._is_avx512_bf16_supported(): return wanted,''
+    if wanted=='bf16' and fast_bfloat16(torch.device('cpu')): return wanted,''
     return 'no',f' (training.mixed_precision={wanted} has no hardware support on this CPU)'
 
 # %% ../../nbs/train/60_run.ipynb #e8ca0655
