@@ -1,7 +1,8 @@
-"The published learning rates, step by step"
+"The published learning rates and shares of hidden tokens, step by step"
 import pytest, torch
 from torch.optim import SGD
 from parity_case import Case
+from tok1d.sample.schedules import mask_ratio
 from tok1d.train.schedules import make_schedulers
 
 BASE, END, STEPS, WARMUP = 1e-3, 1e-5, 100, 10  # of the case, see its notes
@@ -16,3 +17,9 @@ def test_learning_rate(scheduler):
         rates.append(sched.get_last_lr()[0])
         opt.step(); sched.step()
     case.close(torch.tensor(rates, dtype=torch.float64), case[f'lr_{scheduler}'], scheduler)
+
+@pytest.mark.parametrize('schedule', ['root', 'square', 'cosine', 'arccos', 'linear'])
+def test_mask_ratio(schedule):
+    case = Case('schedules')
+    case.close(mask_ratio(case['progress'], schedule), case[f'mask_{schedule}'], schedule)
+    case.close(torch.tensor([mask_ratio(r, schedule) for r in case['progress'].tolist()]), case[f'mask_{schedule}'], f'{schedule}, of plain numbers')
