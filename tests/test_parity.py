@@ -1,6 +1,7 @@
 "What the published models compute, on weights that anyone can redraw (tests/parity)"
 import pytest, torch
 from parity_case import Case
+from tok1d.models.maskgit import ImageBert, UViTBert
 from tok1d.models.quantizer import VQ
 from tok1d.models.titok import TiTok
 from tok1d.models.vqgan import PixelVQGAN
@@ -43,6 +44,15 @@ def test_pixel_vqgan():
     case.close(enc.aux['latents'], line(case['hidden']), 'hidden')
     assert enc.tokens.equal(case['codes'])
     case.close(model.decode(enc.tokens), case['decoded'], 'decoded')
+
+
+@pytest.mark.parametrize('name, kind', [('maskgit_vit', ImageBert), ('maskgit_uvit', UViTBert)])
+def test_maskgit(name, kind):
+    case = Case(name)
+    model = case.fill(kind(case.config))
+    null = torch.full_like(case['condition'], model.null_class)
+    case.close(model(case['input_ids'], case['condition']), case['logits_cond'], 'logits_cond')
+    case.close(model(case['input_ids'], null), case['logits_uncond'], 'logits_uncond')
 
 
 def test_clustering():
