@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RULES', 'NEUTRAL', 'DECAYS', 'Step', 'mask_ratio', 'mask_counts', 'noise_temperature', 'softmax_temperature', 'guide',
-           'guidance_at', 'filter_logits', 'gumbel', 'run_seed', 'seed_step']
+           'guidance_at', 'filter_logits', 'gumbel', 'run_seed', 'seed_step', 'uniforms']
 
 # %% ../../nbs/sample/10_schedules.ipynb #6e70146e
 import math
@@ -124,20 +124,39 @@ def gumbel(u:Tensor, # Uniform in [0, 1)
     return u.clamp(min=1e-20).log().neg_().clamp_(min=1e-20).log_().neg_()
 
 # %% ../../nbs/sample/10_schedules.ipynb #d3937cec
-def run_seed(seed:int|None=None, # Any integer ≥ 0
+def run_seed(seed:int|list|None=None, # Any integer ≥ 0, or one for each line
              generator:torch.Generator|None=None, # Draw it from here, if not given
-            )->int:
-    "The number that fixes all draws of a run"
-    if seed is not None:
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed<0: raise ValueError(f"seed={seed!r}: give an integer ≥ 0, or None for a fresh one")
-        if generator is not None: raise ValueError("seed and generator were both given: give one of them")
-        return seed
-    device = generator.device if generator is not None else 'cpu'
-    return torch.randint(2**62, (), generator=generator, device=device).item()
+            )->int|list:
+    "The number, or numbers, that fix all draws of a run"
+    if seed is None:
+        return torch.randint(2**62, (), generator=generator, device=generator.device if generator is not None else 'cpu').item()
+    if generator is not None: raise ValueError("seed and generator were both given: give one of them")
+    for s in seed if isinstance(seed, (list,tuple)) else [seed]:
+        if isinstance(s, bool) or not isinstance(s, int) or s<0:
+            raise ValueError(f"seed={seed!r}: give an integer ≥ 0, a list with one for each line, or None for a fresh one")
+    return list(seed) if isinstance(seed, tuple) else seed
 
 def seed_step(generator:torch.Generator, # Changed in place
-              seed:int, # Of the run
+              seed:int, # Of the run, or of a line
               step:int, # From 0; -1 for what is drawn before the first
              )->torch.Generator: # The same one
     "Let a generator begin the numbers of a step"
     return generator.manual_seed(int(np.random.SeedSequence((seed, step+1)).generate_state(1, np.uint64)[0]>>1))
+
+# %% ../../nbs/sample/10_schedules.ipynb #b529a0b2
+def uniforms(generator:torch.Generator, # Its device is that of the numbers
+             seed:int|list, # Of the run, or one for each line
+             step:int, # See `seed_step`
+             b:int, # Lines
+             *shapes:tuple, # Of one line's numbers
+            )->list[Tensor]: # One `b …` for each shape
+    "All uniform numbers of a step: at once, or line by line where each has its seed"
+    if isinstance(seed, int):
+        seed_step(generator, seed, step)
+        return [torch.rand(b, *s, generator=generator, device=generator.device) for s in shapes]
+    if len(seed)!=b: raise ValueError(f"seed: got {len(seed)} for {b} lines; give one for each, or a single one")
+    out = [torch.empty(b, *s, device=generator.device) for s in shapes]
+    for i,s in enumerate(seed):
+        seed_step(generator, s, step)
+        for u in out: u[i].uniform_(generator=generator)
+    return out
