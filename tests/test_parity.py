@@ -3,6 +3,7 @@ import pytest, torch
 from parity_case import Case
 from tok1d.models.maskgit import ImageBert, UViTBert
 from tok1d.models.quantizer import VQ
+from tok1d.models.rar import RAR
 from tok1d.models.titok import TiTok
 from tok1d.models.vqgan import PixelVQGAN
 
@@ -53,6 +54,19 @@ def test_maskgit(name, kind):
     null = torch.full_like(case['condition'], model.null_class)
     case.close(model(case['input_ids'], case['condition']), case['logits_cond'], 'logits_cond')
     case.close(model(case['input_ids'], null), case['logits_uncond'], 'logits_uncond')
+
+
+def test_rar():
+    case = Case('rar')
+    model = case.fill(RAR(case.config))
+    ids, cls, orders = case['ids'], case['class_id'], case['orders']
+    null = torch.full_like(cls, model.null_class)
+    def first(name): return case[name][:, :-1]  # the published logits go on behind the last token
+    case.close(model(ids, cls), first('logits_raster'), 'logits_raster')
+    case.close(model(ids, null), first('logits_uncond'), 'logits_uncond')
+    case.close(model(ids, cls, orders), first('logits_shuffled'), 'logits_shuffled')
+    case.close(ids.gather(1, orders), case['labels_shuffled'], 'labels_shuffled')
+    case.close(model(ids, cls), case['logits_stepwise'], 'logits_stepwise')
 
 
 def test_clustering():
