@@ -4,6 +4,7 @@ from parity_case import Case
 from tok1d.models.maskgit import ImageBert, UViTBert
 from tok1d.models.quantizer import VQ
 from tok1d.models.rar import RAR
+from tok1d.models.tatitok import TATiTok
 from tok1d.models.titok import TiTok
 from tok1d.models.vqgan import PixelVQGAN
 
@@ -36,6 +37,29 @@ def test_titok_vae():
     case.close(post.kl(), case['kl'].sum(1), 'kl')  # the published sum runs over channels alone
     case.close(enc.tokens, line(case['mode']), 'mode')
     case.close(model.decode(enc.tokens), case['decoded'], 'decoded')
+
+
+def test_tatitok_vq():
+    case = Case('tatitok_vq')
+    model = case.fill(TATiTok(case.config))
+    text = case['text_guidance']
+    enc = model.encode(case['image'])
+    case.close(enc.z, line(case['z_quantized']), 'z_quantized')
+    assert enc.tokens.equal(case['indices'].flatten(1))
+    case.close(enc.aux['quantizer_loss'], case['quantizer_loss'], 'quantizer_loss')
+    case.close(model.decode(enc.tokens, text), case['decoded'], 'decoded')
+    case.close(model(case['image'], text=text)[0], case['decoded'], 'decoded')
+
+
+def test_tatitok_vae():
+    case = Case('tatitok_vae')
+    model = case.fill(TATiTok(case.config))
+    enc = model.encode(case['image'])
+    post = enc.aux['posterior']
+    case.close(post.mean, line(case['mean']), 'mean')
+    case.close(post.logvar, line(case['logvar']), 'logvar')
+    case.close(post.kl(), case['kl'].sum(1), 'kl')
+    case.close(model.decode(enc.tokens, case['text_guidance']), case['decoded'], 'decoded')
 
 
 def test_pixel_vqgan():

@@ -99,6 +99,7 @@ class TiTokDecoder(nn.Module):
 def forward(self:TiTokDecoder,
             z:Tensor, # Tokens, `b n d`; any number up to the trained one
             alive:Tensor|None=None, # Which of them are there, `b n` bool; all if not given
+            extra:Tensor|None=None, # What else there is to look at, `b m w`: the caption of a text-aware decoder
            )->Tensor: # `b 3 h w`, or `b 1024 g g` logits
     "Paint the canvas"
     b,n,_ = z.shape
@@ -107,8 +108,10 @@ def forward(self:TiTokDecoder,
     x = x + self.latent_token_positional_embedding[:n].to(x)                              # b n w
     canvas = torch.cat([self.class_embedding[None], self.mask_token.expand(1,g2,-1)], 1)  # 1 1+g² w
     canvas = (canvas + self.positional_embedding).expand(b,-1,-1).to(x)                   # b 1+g² w
-    mask = None if alive is None else F.pad(alive, (1+g2,0), value=True)[:,None,None]     # b 1 1 1+g²+n
-    x = self.ln_post(self.transformer(self.ln_pre(torch.cat([canvas, x], 1)), mask)[:,1:1+g2])
+    if extra is None: extra = x[:,:0]
+    mask = None if alive is None else F.pad(alive, (1+g2,extra.shape[1]), value=True)[:,None,None]  # b 1 1 1+g²+n+m
+    x = self.ln_pre(torch.cat([canvas, x, extra.to(x)], 1))                               # b 1+g²+n+m w
+    x = self.ln_post(self.transformer(x, mask)[:,1:1+g2])
     return self.conv_out(self.ffn(x.transpose(1,2).unflatten(2, (self.grid, self.grid))))
 
 # %% ../../nbs/models/40_titok.ipynb #021ffc48
@@ -140,14 +143,25 @@ class TiTok(BaseModel):
         self.is_vae,self.elastic,self.stage = c.quantize_mode=='vae',c.elastic,2 if c.finetune_decoder else 1 if c.is_legacy else 0
         w = SIZES[c.vit_enc_model_size][0]
         self.encoder = TiTokEncoder(s, c.vit_enc_patch_size, c.vit_enc_model_size, c.num_latent_tokens, c.token_size*(1+self.is_vae), c.is_legacy)
-        self.decoder = TiTokDecoder(s, c.vit_dec_patch_size, c.vit_dec_model_size, c.num_latent_tokens, c.token_size, c.is_legacy)
+        self.decoder = self._decoder(c, s)
         self.latent_tokens = nn.Parameter(w**-.5*torch.randn(c.num_latent_tokens, w))
-        self.apply(init_linear)
+        self._init_published()
         if c.init=='sincos': init_small(self)
         if not self.is_vae: self.quantize = VQ(c.codebook_size, c.token_size, c.commitment_cost, c.use_l2_norm, c.clustering_vq or False)
         self.pixel_tokenizer = None
         for net in self.encoder,self.decoder: net.transformer.recompute = self.config.training.grad_checkpointing
         if self.stage==2: self._stage2()
+
+# %% ../../nbs/models/40_titok.ipynb #cf7c549a
+@patch
+def _decoder(self:TiTok, c, image_size):
+    "The decoder that `config.model.vq_model` describes"
+    return TiTokDecoder(image_size, c.vit_dec_patch_size, c.vit_dec_model_size, c.num_latent_tokens, c.token_size, c.is_legacy)
+
+@patch
+def _init_published(self:TiTok):
+    "The published initialisation, in place"
+    self.apply(init_linear)
 
 # %% ../../nbs/models/40_titok.ipynb #b4aa75b6
 def init_small(model): # A TiTok, changed in place
@@ -216,6 +230,11 @@ def _to_pixels(self:TiTok, x):
 
 # %% ../../nbs/models/40_titok.ipynb #9c0e1f4b
 @patch
+def _paint(self:TiTok, z, alive=None, text=None): # text: for those who read it
+    "Vectors to what `decode` gives"
+    return self._to_pixels(self.decoder(z, alive))
+
+@patch
 def decode(self:TiTok,
            tokens:Tensor, # Ids `b n`, or vectors `b n d`; any n up to `num_tokens`
            text=None, # Accepted and ignored, as by every tokenizer that reads no text
@@ -224,7 +243,7 @@ def decode(self:TiTok,
     z = self._check_tokens(tokens)
     if z.shape[1]<self.num_tokens and not self.elastic:
         warnings.warn(f"decoding {z.shape[1]} of {self.num_tokens} tokens, but this model was not trained for fewer (model.vq_model.elastic=false): expect a poor image")
-    return self._to_pixels(self.decoder(z))
+    return self._paint(z, text=text)
 
 # %% ../../nbs/models/40_titok.ipynb #e96470d8
 @patch
@@ -245,13 +264,14 @@ def forward(self:TiTok,
             images:Tensor, # `b 3 h w` in [0, 1]
             keep:Tensor|int|None=None, # Tokens each image keeps, `b` or one number; all if not given
             generator:torch.Generator|None=None, # Source of a VAE's draw
+            text=None, # As for `decode`
            )->tuple[Tensor,Encoded]: # What the decoder gives, and the encoding
     "Encode and decode; a VAE samples while training"
     enc = self.encode(images, sample=self.is_vae and self.training, generator=generator)
-    if keep is None: return self._to_pixels(self.decoder(enc.z)),enc
-    if isinstance(keep, int): return self._to_pixels(self.decoder(enc.z[:,:keep])),enc
+    if keep is None: return self._paint(enc.z, text=text),enc
+    if isinstance(keep, int): return self._paint(enc.z[:,:keep], text=text),enc
     alive = torch.arange(self.num_tokens, device=enc.z.device)<keep.to(enc.z.device)[:,None]
-    return self._to_pixels(self.decoder(enc.z, alive)),enc
+    return self._paint(enc.z, alive, text),enc
 
 # %% ../../nbs/models/40_titok.ipynb #dc09f4f8
 @patch
