@@ -78,7 +78,7 @@ def _encode_text(self:TATiTok, text, want):
         raise ValueError(f"the decoder of a TA-TiTok reads a caption: give text={want}, or attach a text encoder once, "
                          "model.attach_text_encoder(TextEncoder.load(…)); then text may be a prompt, a list of prompts, or left out")
     prompts = [''] if text is None else [text] if isinstance(text, str) else list(text)
-    return self.text_encoder(prompts).guidance
+    return self.text_encoder(prompts, want=('guidance',)).guidance
 
 @patch
 def _paint(self:TATiTok, z, alive=None, text=None): return self._to_pixels(self.decoder(z, alive, self._check_text(text, len(z))))
