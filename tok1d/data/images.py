@@ -169,7 +169,8 @@ class ImageFolder:
 # %% ../../nbs/data/10_images.ipynb #d0a6aeb5
 @patch
 def __getitem__(self:ImageFolder, i:int)->dict:
-    "Sample `i`: `key`, `image` (bytes), `cls`, `text` (None if there is no caption)"
+    "Sample `i`: `key`, `image` (bytes), `cls`, `text` (None if there is no caption), and what only shards have"
     f = self.files[i]; caption = (self.path/f).with_suffix('.txt')
     return dict(key=f, image=(self.path/f).read_bytes(), cls=self._cls[Path(f).parts[0] if os.sep in f else '.'],
-                text=caption.read_text(encoding='utf-8').strip() if caption.exists() else None, json=None)
+                text=caption.read_text(encoding='utf-8').strip() if caption.exists() else None,
+                recap=None, aes_score=None, json=None)

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from typing import NamedTuple
 from ..basics import atomic_write, open_image
+from .captions import choose_caption
 from .images import ImageFolder, eval_transform, keep_size, train_transform
 
 # %% ../../nbs/data/20_shards.ipynb #7b6caf25
@@ -178,21 +179,34 @@ class ShardDataset:
     def __repr__(self): return f"ShardDataset: {len(self):,} samples in {len(self.shards)} shards, the first is '{self.shards[0].path}'"
 
 # %% ../../nbs/data/20_shards.ipynb #c545125a
+def _labels(get)->dict: # `get(name)`: a member's bytes or None
+    "All that a sample says about its image; None where there is nothing"
+    cls,text,recap,score,meta = map(get, ('cls','txt','recap_txt','aes_score','json'))
+    if cls is not None and not cls.strip().isdigit(): raise ValueError(f'its class (.cls) must be a whole number ≥ 0, but is {cls[:20]!r}')
+    meta = None if meta is None else json.loads(meta)
+    more = meta if isinstance(meta, dict) else {}
+    recap,score = recap.decode().strip() if recap else more.get('recap_txt'), more.get('aes_score') if score is None else score
+    try: score = None if score is None else float(score)
+    except ValueError: raise ValueError(f'its score (.aes_score) must be a number, but is {score[:20]!r}') from None
+    return dict(cls=None if cls is None else int(cls), text=None if text is None else text.decode().strip(), recap=recap, aes_score=score, json=meta)
+
+# %% ../../nbs/data/20_shards.ipynb #8cd18c9a
 @patch
-def __getitem__(self:ShardDataset, i:int)->dict: # `key`, `image` (bytes), `cls`, `text`, `json`; None where there is none
-    "Sample `i`, image still compressed"
+def _sample(self:ShardDataset, i:int)->tuple: # Key, names of the members, `name → bytes or None`
     if not 0<=i<len(self): raise IndexError(f'Sample {i} of {len(self)}')
     k = int(np.searchsorted(self.ends, i, side='right'))
     shard,idx = self.shards[k],shard_index(self.shards[k])
     j = i - (int(self.ends[k-1]) if k else 0)
     where = idx.members(j)
-    kind = next((n for n in IMAGES if n in where), None)
-    if kind is None: raise ValueError(f"has no image ({', '.join(IMAGES)}), only {', '.join(where)}")
-    get = lambda n: _read(shard, *where[n]) if n in where else None
-    cls,text,meta = get('cls'),get('txt'),get('json')
-    if cls is not None and not cls.strip().isdigit(): raise ValueError(f'its class (.cls) must be a whole number ≥ 0, but is {cls[:20]!r}')
-    return dict(key=str(idx.keys[j]), image=get(kind), cls=None if cls is None else int(cls), text=None if text is None else text.decode().strip(),
-                json=None if meta is None else json.loads(meta))
+    return str(idx.keys[j]), list(where), lambda n: _read(shard, *where[n]) if n in where else None
+
+@patch
+def __getitem__(self:ShardDataset, i:int)->dict: # `key`, `image` (bytes), `cls`, `text`, `recap`, `aes_score`, `json`; None where there is none
+    "Sample `i`, image still compressed"
+    key,names,get = self._sample(i)
+    kind = next((n for n in IMAGES if n in names), None)
+    if kind is None: raise ValueError(f"has no image ({', '.join(IMAGES)}), only {', '.join(names)}")
+    return dict(key=key, image=get(kind)) | _labels(get)
 
 @patch
 def key(self:ShardDataset, i:int)->str:
@@ -282,19 +296,28 @@ class _Unwanted(ValueError): "Left out by a filter, not broken"
 
 class Samples:
     "Reads what belongs at a position"
-    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True, num_classes=None):
+    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True, num_classes=None, recap=0., strip=True):
         self.num_classes = num_classes # of the model; None: any class will do
         self.sources,self.transform,self.seed = sources,transform,seed
         self.cls,self.text,self.filtered,self.replace = cls,text,filtered,replace
+        self.recap,self.strip = recap,strip # share of generated captions, and whether their opening formula goes
 
     def read(self, s:int, i:int, rng)->dict:
         "Sample `i` of source `s`, transformed"
         x = self.sources[s][i]
         if self.cls and x['cls'] is None: raise ValueError('has no class (.cls); without classes set dataset.params.dataset_with_class_label=false')
         if self.num_classes and x['cls'] is not None and x['cls']>=self.num_classes: raise ValueError(f"has class {x['cls']}, the model knows 0 to {self.num_classes-1}")
-        if self.text and x['text'] is None: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
         if self.filtered and not keep_size(*_original_size(x)): raise _Unwanted('small or elongated')
-        return dict(image=self.transform(x['image'], rng), cls=-1 if x['cls'] is None else x['cls'], text=x['text'] or '', key=x['key'])
+        return dict(image=self.transform(x['image'], rng), cls=-1 if x['cls'] is None else x['cls'], key=x['key']) | self.words(x, rng)
+
+# %% ../../nbs/data/20_shards.ipynb #ca35de5c
+@patch
+def words(self:Samples, x:dict, rng)->dict: # `text`; also `aes_score` where captions are asked for
+    "Caption and aesthetic score (NaN where there is none); the draw comes last, so that pictures do not depend on it"
+    text = choose_caption(x['text'], x['recap'], self.recap, rng.random() if x['recap'] else 0., self.strip)
+    if not self.text: return dict(text=text or '')
+    if text is None: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
+    return dict(text=text, aes_score=float('nan') if x['aes_score'] is None else x['aes_score'])
 
 def _original_size(x)->tuple[int,int]: # height, width
     hw = [(x['json'] or {}).get(f'original_{side}') for side in ('height','width')]
@@ -324,7 +347,8 @@ def where(self:Samples, s:int, i:int)->str:
 # %% ../../nbs/data/20_shards.ipynb #6ac8a9f6
 def _column(values): # One field of all samples: tensors are stacked, numbers become a tensor, texts stay a list
     if isinstance(values[0], Tensor): return torch.stack(values)
-    return torch.tensor(values, dtype=torch.int64) if isinstance(values[0], int) else values
+    kind = {int: torch.int64, float: torch.float32}.get(type(values[0]))
+    return values if kind is None else torch.tensor(values, dtype=kind)
 
 def collate(samples:list[dict])->dict: # `image` b 3 h w, `cls` b, `text` and `key` lists, or whatever fields the samples have
     "One batch; samples that could not be read are only counted"
@@ -443,7 +467,8 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
     transform = transform or (train_transform if train else eval_transform)(prep)
     num_classes = cfg.model.generator.condition_num_classes if cfg.model.generator.hidden_size else None
-    samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, train, num_classes)
+    samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, train, num_classes,
+                      prep.use_recap_prob*train, prep.preproc_recap)
     order = Mixture([getattr(s, 'sizes', [len(s)]) for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT', 'MANIFEST', 'PIECE', 'ShardInfo', 'id_type', 'write_token_shard', 'map_arrays', 'TokenShard',
            'read_manifest', 'token_files', 'glob_escape', 'pieces', 'TokenDataset', 'line_starts', 'JSONLines',
-           'TokenSamples', 'open_tokens', 'training_spec', 'make_token_loader']
+           'TokenTars', 'TokenSamples', 'open_tokens', 'training_spec', 'make_token_loader']
 
 # %% ../../nbs/data/45_token_shards.ipynb #ea456990
 import json, os, warnings
@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from typing import NamedTuple
 from ..basics import atomic_write
-from .shards import Loader, Mixture, Samples, _cores, _InTurn
+from .shards import Loader, Mixture, Samples, ShardDataset, _cores, _InTurn, _labels, expand_source
 from .tokens import Source
 
 # %% ../../nbs/data/45_token_shards.ipynb #123a8342
@@ -48,12 +48,16 @@ def write_token_shard(path, # Ends in `.safetensors`
                       cls:list, # Class of each image, `None` where there is none
                       text:list, # Caption of each image, `None` where there is none
                       logvar:np.ndarray|None=None, # `i v n d`, VAE
+                      recap:list=(), # Generated caption of each image, `None` where there is none
+                      aes_score:list=(), # Aesthetic score of each image, likewise
                      )->Path:
     "Write one shard beside `path` and rename"
     vae = info.source.kind=='vae'
     arrays = dict(tokens=tokens.astype(np.float32 if vae else id_type(info.source.codebook_size)), cls=np.array([-1 if c is None else c for c in cls], np.int32))
     if vae and logvar is not None: arrays['logvar'] = logvar.astype(np.float32)
-    for name,values in (('keys',keys), ('text',[t or '' for t in text])): arrays[name],arrays[f'{name}_end'] = _pack(values)
+    packed = dict(keys=keys, text=[t or '' for t in text]) | (dict(recap=[t or '' for t in recap]) if any(recap) else {})
+    if any(s is not None for s in aes_score): arrays['aes_score'] = np.array([np.nan if s is None else s for s in aes_score], np.float32)
+    for name,values in packed.items(): arrays[name],arrays[f'{name}_end'] = _pack(values)
     head = dict(format=FORMAT, source=info.source._asdict(), variants=info.variants, skipped=info.skipped)
     with atomic_write(path) as tmp: save_file({k: np.ascontiguousarray(a) for k,a in arrays.items()}, tmp, metadata=dict(tok1d=json.dumps(head)))
     return Path(path)
@@ -90,7 +94,7 @@ class TokenShard:
         i,v,*rest = shape['tokens']; s = self.info.source
         want = [s.num_tokens] + [s.token_size]*(s.kind=='vae')
         if v!=len(self.info.variants) or rest!=want: raise ValueError(f"tokens have shape {shape['tokens']}, its header says {len(self.info.variants)} variants of {want}")
-        if any(shape[k][0]!=i for k in ('cls','keys_end','text_end')): raise ValueError('its arrays are of different lengths')
+        if any(shape[k][0]!=i for k in {'cls','keys_end','text_end'} | {'recap_end','aes_score'} & shape.keys()): raise ValueError('its arrays are of different lengths')
         return i
 
 # %% ../../nbs/data/45_token_shards.ipynb #cca57d67
@@ -100,12 +104,14 @@ def _text(self:TokenShard, name, i): # Entry i of a packed array
     return self.arrays[name][ends[i-1] if i else 0:ends[i]].tobytes().decode()
 
 @patch
-def __getitem__(self:TokenShard, row:int)->dict: # `key`, `tokens`, `cls`, `text`; of a VAE also `logvar`
+def __getitem__(self:TokenShard, row:int)->dict: # `key`, `tokens`, `cls`, `text`, `recap`, `aes_score`; of a VAE also `logvar`
     "Row `row`: variant `row % v` of image `row // v`"
     i,v = divmod(row, len(self.info.variants)); a = self.arrays
     get = lambda name: torch.from_numpy(a[name][i,v].astype(np.float32 if self.info.source.kind=='vae' else np.int64))
     cls = int(a['cls'][i])
-    x = dict(key=self._text('keys', i), tokens=get('tokens'), cls=None if cls<0 else cls, text=self._text('text', i) or None)
+    score = float(a['aes_score'][i]) if 'aes_score' in a else float('nan')
+    x = dict(key=self._text('keys', i), tokens=get('tokens'), cls=None if cls<0 else cls, text=self._text('text', i) or None,
+             recap=(self._text('recap', i) if 'recap' in a else '') or None, aes_score=None if np.isnan(score) else score)
     return x | (dict(logvar=get('logvar')) if 'logvar' in a else {})
 
 @patch
@@ -250,13 +256,41 @@ def __getitem__(self:JSONLines, i:int)->dict: # `key`, `tokens`, `cls`, `text`
     except (ValueError, KeyError, TypeError): raise ValueError(f'is no line like {{"class_id": 207, "tokens": [12, …]}}: {line[:60]!r}') from None
     whole = lambda v: type(v) is int or (isinstance(v, float) and v.is_integer())
     if not whole(cls) or not isinstance(tokens, list) or not all(map(whole, tokens)): raise ValueError('holds something else than whole numbers')
-    return dict(key=f'{Path(self.path).name}:{i+1}', tokens=torch.tensor(tokens, dtype=torch.int64), cls=int(cls), text=None)
+    return dict(key=f'{Path(self.path).name}:{i+1}', tokens=torch.tensor(tokens, dtype=torch.int64), cls=int(cls), text=None, recap=None, aes_score=None)
+
+# %% ../../nbs/data/45_token_shards.ipynb #818c4b4e
+class TokenTars(ShardDataset):
+    "Lines of tokens of the published text-image shards by number"
+    source = None # the shards do not say which tokenizer made them
+    def __init__(self, paths, cache_dir=None, # As for `ShardDataset`
+                 num_tokens:int=32, # Of a line
+                 token_size:int|None=None): # Channels of a VAE's token; `None`: ids
+        super().__init__(paths, cache_dir)
+        self.num_tokens,self.token_size = num_tokens,token_size
+        self.paths = [s.path for s in self.shards]
+
+    def __getitem__(self, i:int)->dict: # As of a `TokenShard`
+        key,names,get = self._sample(i)
+        if 'token.npy' not in names: raise ValueError(f"has no tokens (token.npy), only {', '.join(names)}")
+        return dict(key=key) | self.line(get('token.npy')) | {k: v for k,v in _labels(get).items() if k!='json'}
+
+# %% ../../nbs/data/45_token_shards.ipynb #8203ba28
+@patch
+def line(self:TokenTars, data:bytes)->dict: # `tokens`; of a VAE also `logvar`
+    "Tokens of raw half floats"
+    n,d = self.num_tokens,self.token_size
+    if len(data)!=2*n*(2*d if d else 1):
+        raise ValueError(f"token.npy has {len(data)} bytes; {n} {'moments of %d channels'%d if d else 'ids'} in half floats have {2*n*(2*d if d else 1)}")
+    x = torch.from_numpy(np.frombuffer(data, '<f2').astype(np.float32))
+    if d: mean,logvar = x.view(2*d, n).T.contiguous().chunk(2, 1); return dict(tokens=mean, logvar=logvar)  # n d each
+    if x.max()>2048: raise ValueError(f'has the id {x.max():.0f}, but half floats hold no odd number above 2048: encode this set again (tok1d pretokenize)')
+    return dict(tokens=x.long())
 
 # %% ../../nbs/data/45_token_shards.ipynb #9f384333
 class TokenSamples(Samples):
     "Reads the tokens that belong at a position"
-    def __init__(self, sources, seed:int, num_tokens:int|None=None, codebook_size:int|None=None, num_classes:int|None=None, replace=True):
-        super().__init__(sources, None, seed, replace=replace, num_classes=num_classes)
+    def __init__(self, sources, seed:int, num_tokens:int|None=None, codebook_size:int|None=None, num_classes:int|None=None, replace=True, **kw):
+        super().__init__(sources, None, seed, replace=replace, num_classes=num_classes, **kw)
         self.num_tokens,self.codebook_size = num_tokens,codebook_size
 
     def read(self, s, i, rng):
@@ -265,12 +299,16 @@ class TokenSamples(Samples):
         if not t.is_floating_point() and self.codebook_size and not 0<=int(t.min())<=int(t.max())<self.codebook_size:
             raise ValueError(f'has ids from {t.min()} to {t.max()}, the codebook has 0 to {self.codebook_size-1}')
         if self.num_classes and (c is None or not 0<=c<self.num_classes): raise ValueError(f'has class {c}, the model knows 0 to {self.num_classes-1}')
-        return x | dict(cls=-1 if c is None else c, text=x['text'] or '')
+        moments = dict(moments=torch.cat([t, x['logvar']], -1)) if 'logvar' in x else {}  # n 2d
+        return dict(key=x['key'], tokens=t, cls=-1 if c is None else c) | moments | self.words(x, rng)
 
 # %% ../../nbs/data/45_token_shards.ipynb #cc9e8ead
 def open_tokens(spec:str, # Sources joined by `::`
-                cache_dir=None)->list: # Empty if these are images
-    "A `TokenDataset` or `JSONLines` for each source of tokens"
+                cache_dir=None,
+                tars:dict|None=None, # Arguments of `TokenTars`, if tars hold tokens
+               )->list: # Empty if these are images
+    "A `TokenDataset`, `JSONLines` or `TokenTars` for each source of tokens"
+    if tars and all(f.endswith('.tar') for s in spec.split('::') for f in expand_source(s)): return [TokenTars(expand_source(s), cache_dir, **tars) for s in spec.split('::')]
     files = {s: token_files(s) for s in str(spec).split('::')}
     images = [s for s,f in files.items() if not f]
     if images and len(images)<len(files): raise ValueError(f"'{images[0]}' holds images, other sources of '{spec}' hold tokens; pretokenize all of them, or none")
@@ -296,11 +334,13 @@ def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the
     prm,g,train = cfg.dataset.params,cfg.model.generator,split=='train'
     spec = training_spec(cfg) if train else prm.eval_shards_path_or_url
     if not spec: raise ValueError(f'dataset.params.{split}_shards_path_or_url is not set; give token shards, a .jsonl, image shards or a folder of images')
-    sources = open_tokens(spec, prm.cache_dir)
+    vq,texts = cfg.model.vq_model,prm.dataset_with_text_label
+    tars = dict(num_tokens=g.image_seq_len or vq.num_latent_tokens, token_size=vq.token_size if vq.quantize_mode=='vae' else None)
+    sources = open_tokens(spec, prm.cache_dir, tars if (prm.pretokenization or '').lower()=='true' else None)
     if not sources: return None
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
-    sizes = (g.image_seq_len or cfg.model.vq_model.num_latent_tokens, cfg.model.vq_model.codebook_size, g.condition_num_classes) if check else ()
-    samples = TokenSamples(sources, seed, *sizes, replace=train)
+    sizes = (tars['num_tokens'], vq.codebook_size, None if texts else g.condition_num_classes) if check else ()
+    samples = TokenSamples(sources, seed, *sizes, replace=train, text=texts, recap=cfg.dataset.preprocessing.use_recap_prob*train, strip=cfg.dataset.preprocessing.preproc_recap)
     order = Mixture([s.sizes for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))
