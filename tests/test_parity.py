@@ -1,6 +1,8 @@
 "What the published models compute, on weights that anyone can redraw (tests/parity)"
 import pytest, torch
 from parity_case import Case
+from tok1d.models.diffloss import posterior
+from tok1d.models.maskgen import MaskGenKL, MaskGenVQ
 from tok1d.models.maskgit import ImageBert, UViTBert
 from tok1d.models.quantizer import VQ
 from tok1d.models.rar import RAR
@@ -91,6 +93,34 @@ def test_rar():
     case.close(model(ids, cls, orders), first('logits_shuffled'), 'logits_shuffled')
     case.close(ids.gather(1, orders), case['labels_shuffled'], 'labels_shuffled')
     case.close(model(ids, cls), case['logits_stepwise'], 'logits_stepwise')
+@pytest.mark.parametrize('name', ['maskgen_vq_tied', 'maskgen_vq_untied'])
+def test_maskgen_vq(name):
+    case = Case(name)
+    model = case.fill(MaskGenVQ(case.config))
+    case.close(model(case['ids'], case['condition'], case['condition_pooled'], case['aesthetic_score']), case['logits'], 'logits')
+
+
+def test_maskgen_kl():
+    case = Case('maskgen_kl')
+    model = case.fill(MaskGenKL(case.config))
+    case.close(model.waves(case['aesthetic_score'], 32), case['micro_condition'], 'micro_condition')
+    z = model(case['tokens'], case['condition'], case['condition_pooled'], case['aesthetic_score'], case['mask'])
+    case.close(z, case['z'], 'z')
+    close = lambda actual, name: case.close(actual, case[name], name, tol=1e-3)
+    head, x, t, z = model.diffloss, case['diff_x'], case['diff_t'], case['z'][:, :3]
+    xt = head.noisy(x, t, case['diff_noise'])
+    close(xt, 'diff_q_sample')
+    close(torch.cat(head.noise_and_variance(x, t, z[0]), -1), 'diff_out')
+    eps, v = head.noise_and_variance(x.repeat(2, 1), t.repeat(2), z.flatten(0, 1))
+    guided = eps[3:] + 3.0*(eps[:3] - eps[3:])
+    close(torch.cat([guided.repeat(2, 1), v], -1), 'diff_out_cfg')
+    for actual, name in zip(head.terms(x, t, z[0], case['diff_noise']), ('loss', 'mse', 'vb')): close(actual, f'diff_{name}')
+    walk = head.walk
+    assert torch.from_numpy(walk.levels).equal(case['gen_timestep_map'])
+    close(torch.from_numpy(head.levels.betas), 'train_betas')
+    close(torch.from_numpy(walk.betas), 'gen_betas')
+    p = posterior(walk, x, case['gen_t'], *head.noise_and_variance(x, case['gen_timestep_map'][case['gen_t']], z[0]))
+    for actual, name in zip(p, ('mean', 'log_variance', 'pred_xstart')): close(actual, f'gen_{name}')
 
 
 def test_clustering():
