@@ -99,6 +99,9 @@ class RAR(BaseGenerator):
         self.apply(init_linear)
         for m in *self.blocks,self.adaln_before_head: nn.init.zeros_(m.adaLN_modulation[1].weight)
 
+    @property
+    def mask_id(self)->int: return self.codebook_size # Id of a token that is not there; never an input
+
 # %% ../../nbs/models/60_rar.ipynb #417078e2
 @patch
 def rows(self:RAR,
