@@ -1,36 +1,59 @@
-"Online clustering over several processes updates the codebook as one process with the whole batch does"
+"Online clustering over several processes updates the codebook exactly as gathering all latents on every rank does"
 import pytest, torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from torch.testing import assert_close
-from tok1d.models.quantizer import VQ
+from tok1d.models.quantizer import DECAY, VQ, code_counts
+from tok1d.ops.nearest import sq_distances
 
-STEPS, ROWS = 3, 4
-
-
-def latents(step): return torch.randn(ROWS, 8, 6, generator=torch.Generator().manual_seed(step))
+STEPS, ROWS = 3, 8
 
 
-def codebook(rank=0, world=1, l2=False):
+def latents(step):
+    "Some of them twice, so that ranks tie"
+    z = torch.randn(ROWS, 8, 6, generator=torch.Generator().manual_seed(step))
+    z[5] = z[2]
+    return z
+
+
+@torch.no_grad()
+def gathered(vq, z):
+    "The published step: distances of all latents to all codes, in one place"
+    z = z.flatten(0, 1)
+    d = sq_distances(vq.norm(z), vq.codes)
+    vq.embed_prob.mul_(DECAY).add_(code_counts(d.argmin(1), len(vq.codes)).float()/len(z), alpha=1 - DECAY)
+    a = torch.exp(-vq.embed_prob*len(vq.codes)*10/(1 - DECAY) - 1e-3)[:, None]
+    w = vq.embedding.weight
+    w.copy_(w*(1 - a) + z[d.argmin(0)]*a)
+
+
+def codebook(l2, step):
     torch.manual_seed(0)
     vq = VQ(24, 6, use_l2_norm=l2, clustering_vq=True).train()
-    for s in range(STEPS): vq(latents(s)[rank::world])
+    for s in range(STEPS): step(vq, latents(s))
     return vq.state_dict()
 
 
-def worker(rank, world, folder, l2):
+def worker(rank, world, folder):
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=world)
-    torch.save(codebook(rank, world, l2), f'{folder}/{rank}.pt')
+    own = ROWS//world
+    books = [codebook(l2, lambda vq, z: vq(z[rank*own:(rank + 1)*own])) for l2 in (False, True)]
+    torch.save(books, f'{folder}/{rank}.pt')
     dist.barrier()
     dist.destroy_process_group()
 
 
+def assert_same(book, want):
+    assert not torch.allclose(book['embedding.weight'], codebook(False, lambda vq, z: None)['embedding.weight'])
+    for k, v in want.items(): assert torch.equal(book[k], v), k
+
+
+@pytest.mark.parametrize('world', [2, 4])
+def test_ranks_equal_gathered(tmp_path, world):
+    mp.spawn(worker, (world, str(tmp_path)), nprocs=world)
+    for l2 in False, True:
+        for r in range(world): assert_same(torch.load(tmp_path/f'{r}.pt', weights_only=True)[l2], codebook(l2, gathered))
+
+
 @pytest.mark.parametrize('l2', [False, True])
-def test_two_ranks_equal_one(tmp_path, l2):
-    mp.spawn(worker, (2, str(tmp_path), l2), nprocs=2)
-    whole = codebook(l2=l2)
-    start = VQ(24, 6).embedding.weight
-    assert not torch.allclose(whole['embedding.weight'], start)
-    for r in range(2):
-        for k, v in torch.load(tmp_path/f'{r}.pt', weights_only=True).items(): assert_close(v, whole[k], msg=f'rank {r}: {k}')
+def test_one_process(l2): assert_same(codebook(l2, lambda vq, z: vq(z)), codebook(l2, gathered))

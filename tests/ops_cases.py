@@ -1,0 +1,131 @@
+"Calls of the fused ops for tests/test_ops.py, which runs them in a process where Triton interprets kernels"
+import torch
+from torch.testing import assert_close
+from tok1d.ops.adaln import adaln, adaln_op
+from tok1d.ops.backend import interpreting, use_ops
+from tok1d.ops.nearest import nearest, nearest_both, nearest_dist, nearest_op, sq_distances
+
+TOL = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+
+
+def draw(*shape, dtype=torch.float32, seed=0, strided=False):
+    "Normal numbers; `strided`: lying apart in memory, in both of the last directions"
+    g = torch.Generator().manual_seed(seed + sum(shape))
+    if not strided: return torch.randn(shape, generator=g).to(dtype)
+    *lead, n, d = shape
+    return torch.randn(*lead, d*2, n + 1, generator=g).to(dtype).transpose(-1, -2)[..., :n, ::2]
+
+
+class NaNs:
+    "Within this block, new tensors are full of NaN (integers: of a huge number), so that what a kernel leaves out shows"
+    def __enter__(self):
+        self.old = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = True
+        assert torch.empty(3).isnan().all()
+    def __exit__(self, *_):
+        torch.use_deterministic_algorithms(self.old[0])
+        torch.utils.deterministic.fill_uninitialized_memory = self.old[1]
+
+
+def run(backend, f, *args, **kw):
+    assert backend != 'triton' or interpreting(), 'started without TRITON_INTERPRET=1'
+    with use_ops(backend), NaNs(): return f(*args, **kw)
+
+
+def assert_nearest(ids, d, tol):
+    "`ids` are the lowest in each row of `d`, but for rounding; exactly, wherever the second is not as near"
+    assert ids.min() >= 0 and ids.max() < d.shape[1]
+    best = d.amin(1)
+    assert_close(d.gather(1, ids[:, None])[:, 0], best, rtol=0, atol=tol)
+    if d.shape[1] > 1:
+        clear = d.topk(2, largest=False).values.diff()[:, 0] > tol
+        assert torch.equal(ids[clear], d.argmin(1)[clear])
+
+
+def nearest_case(backend, m, k, d, dtype, l2, strided):
+    z, emb = draw(m, d, dtype=dtype, strided=strided), draw(k, d, dtype=dtype, seed=1, strided=strided)
+    unit = lambda x: torch.nn.functional.normalize(x, dim=-1) if l2 else x
+    zz, ee = [x.double().requires_grad_() for x in (z, emb)]
+    D = sq_distances(unit(zz), unit(ee))
+    tol = (1e-6 if dtype != torch.float64 else 1e-13)*D.max().item()
+    two = run(backend, nearest_both, z, emb, l2)
+    assert_nearest(two.ids, D.detach(), tol)
+    assert_nearest(two.rows, D.detach().T, tol)
+    assert torch.equal(run(backend, nearest, z, emb, l2), two.ids)
+    assert_close(2*two.scores.double() + unit(ee).pow(2).sum(-1), D.amin(0), rtol=0, atol=2*tol)
+    z.requires_grad_(), emb.requires_grad_()
+    found = run(backend, nearest_dist, z, emb, l2)
+    chosen = D.gather(1, found.ids[:, None])[:, 0]
+    assert_close(found.dist.double(), chosen, rtol=1e-5, atol=tol)
+    w = draw(m).to(found.dist.dtype)
+    run(backend, (found.dist*w).sum().backward)
+    (chosen*w).sum().backward()
+    for ours, ref in (z.grad, zz.grad), (emb.grad, ee.grad):
+        assert_close(ours.double(), ref, rtol=TOL[dtype], atol=TOL[dtype]*ref.abs().max().item())
+
+
+def nearest_ties(backend, dtype, repeated=True):
+    "Small integers, whose distances are exact in every precision; and, `repeated`, random vectors several times over"
+    z, emb = [torch.randint(-1, 2, (n, 3), generator=torch.Generator().manual_seed(n)).to(dtype) for n in (150, 131)]
+    some = draw(37, 19, dtype=dtype)
+    for a, b in (z, emb), *[(torch.cat([some]*4), torch.cat([some]*3))]*repeated:
+        D = torch.cdist(a.double(), b.double(), compute_mode='donot_use_mm_for_euclid_dist')
+        two = run(backend, nearest_both, a, b)
+        assert torch.equal(two.ids, D.argmin(1)) and torch.equal(two.rows, D.argmin(0))
+
+
+def nearest_library(backend):
+    z, emb = draw(20, 7).requires_grad_(), draw(9, 7, seed=1).requires_grad_()
+    with use_ops(backend):
+        for both in False, True: torch.library.opcheck(nearest_op, (z, emb, both), test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))
+        for f in nearest, nearest_both, nearest_dist:
+            for l2 in False, True:
+                fast = torch.compile(f, fullgraph=True, backend='aot_eager')
+                for ours, ref in zip(fast(z, emb, l2), f(z, emb, l2)): assert_close(ours, ref)
+        with torch.autocast('cpu', torch.bfloat16): assert torch.equal(nearest(z, emb), sq_distances(z.double(), emb.double()).argmin(1))
+    if backend == 'reference':
+        z, emb = z.double().detach().requires_grad_(), emb.double().detach().requires_grad_()
+        for l2 in False, True: torch.autograd.gradcheck(lambda *x: nearest_dist(*x, l2).dist, (z, emb))
+
+
+ADALN = 'x shift scale branch gate weight bias'.split()
+
+def adaln_case(backend, shape, mod, d, dtype, gated, affine, strided, mixed=False):
+    names = ADALN[:3] + ADALN[3:5]*gated + ADALN[5:]*affine
+    shapes = dict.fromkeys(ADALN, (*mod, d)) | dict(x=(*shape, d), branch=(*shape, d), weight=(1, d), bias=(1, d))
+    ins = {k: draw(*shapes[k], dtype=dtype, seed=i, strided=strided) for i, k in enumerate(names)}
+    if mixed: ins['x'] = ins['x'].float()
+    if affine: ins |= {k: ins[k][0] for k in ('weight', 'bias')}
+    wide = {k: v.double().requires_grad_() for k, v in ins.items()}
+    for v in ins.values(): v.requires_grad_()
+    r = wide['x'] + wide['gate']*wide['branch'] if gated else wide['x']
+    if gated: r = r + (r.to(ins['x'].dtype).double() - r).detach()  # the norm sees what was stored
+    a = (r - r.mean(-1, keepdim=True))*(r.var(-1, correction=0, keepdim=True) + 1e-6).rsqrt()
+    if affine: a = a*wide['weight'] + wide['bias']
+    want = r, a*(1 + wide['scale']) + wide['shift']
+    ours = run(backend, adaln, **ins)
+    g = [draw(*shape, d, seed=9 + i).to(o.dtype) for i, o in enumerate(ours)]
+    grads = run(backend, torch.autograd.grad, ours, list(ins.values()), g)
+    ref = torch.autograd.grad(want, list(wide.values()), [t.double() for t in g])
+    for name, o, w in zip(['out.x', 'out.y', *names], [*ours, *grads], [*want, *ref]):
+        assert name[0] == 'o' or (o.dtype, o.shape) == (ins[name].dtype, ins[name].shape), name
+        tol = 4*TOL[dtype]
+        assert_close(o.double(), w, rtol=tol, atol=tol*w.abs().max().item(), msg=lambda m: f'{name}: {m}')
+
+
+def adaln_library(backend):
+    x, branch, w = draw(2, 3, 5), draw(2, 3, 5, seed=1), draw(5)
+    for mod in (2, 1, 5), (1, 3, 5), (2, 3, 5):
+        ins = [x, branch, *[draw(*mod, seed=i) for i in (3, 4, 5)], w, w + 1]
+        for t in ins: t.requires_grad_()
+        with use_ops(backend):
+            torch.library.opcheck(adaln_op, (*ins, 1e-6), test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))
+            f = lambda x, b, g, sh, sc, w, bi: torch.stack(adaln(x, sh, sc, b, g, w, bi)).pow(3).mean()
+            fast = torch.compile(f, fullgraph=True, backend='aot_eager')
+            for o, r in zip(torch.autograd.grad(fast(*ins), ins), torch.autograd.grad(f(*ins), ins)): assert_close(o, r)
+            with torch.autocast('cpu', torch.bfloat16): assert_close(adaln(x, ins[3], ins[4], branch, ins[2]).y, adaln(x, ins[3], ins[4], branch, ins[2]).y.float())
+        if backend == 'reference':
+            wide = [t.detach().double().requires_grad_() for t in ins]
+            torch.autograd.gradcheck(lambda *a: adaln_op(*a, 1e-6)[:2], wide)
+            torch.autograd.gradcheck(lambda x, sh, sc: adaln(x, sh, sc).y, [wide[0], *wide[3:5]])

@@ -1,0 +1,77 @@
+"The fused ops compute what they say: kernels in Triton's interpreter and references, against float64; and every kernel compiles for real chips"
+import importlib
+import multiprocessing as mp
+import os
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import pytest, torch
+import ops_cases as cases
+from tok1d.ops import backend as ops
+
+MODULES = sorted(f'tok1d.ops.{p.stem}' for p in Path(ops.__file__).parent.glob('*.py') if 'def variants' in p.read_text())
+HALF = torch.bfloat16, torch.float16
+FLOATS = torch.float32, *HALF
+needs_triton = pytest.mark.skipif(ops.triton is None, reason='no Triton on this platform')
+BACKENDS = ['reference', pytest.param('triton', marks=needs_triton)]
+
+
+@pytest.fixture(scope='module')
+def call():
+    "`call(backend, case, …)` runs a case here, or in a process whose Triton interprets"
+    with pytest.MonkeyPatch.context() as env, ProcessPoolExecutor(1, mp.get_context('spawn'), torch.set_num_threads, (1,)) as pool:
+        env.setenv('TRITON_INTERPRET', '1')
+        def run(backend, case, *args):
+            if backend == 'reference': return case(backend, *args)
+            return pool.submit(case, backend, *args).result()
+        yield run
+
+
+NEAREST = [(1, 1, 1), (1, 67, 16), (67, 1, 5), (31, 97, 12), (65, 130, 33), (128, 64, 64), (3, 5, 515)]
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('dtype', FLOATS, ids=str)
+@pytest.mark.parametrize('m, k, d', NEAREST)
+def test_nearest(call, backend, m, k, d, dtype):
+    for l2, strided in (False, False), (True, True): call(backend, cases.nearest_case, m, k, d, dtype, l2, strided)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('dtype', FLOATS, ids=str)
+def test_nearest_ties(call, backend, dtype): call(backend, cases.nearest_ties, dtype)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_nearest_library(call, backend): call(backend, cases.nearest_library)
+
+def test_nearest_blocks(monkeypatch):
+    "Several blocks of vectors, the last one shorter"
+    nearest = importlib.import_module('tok1d.ops.nearest')
+    monkeypatch.setattr(nearest, 'BLOCK', 1000)
+    for l2 in False, True: cases.nearest_case('reference', 333, 70, 9, torch.float64, l2, True)
+    cases.nearest_ties('reference', torch.float32, repeated=False)
+
+
+SHAPES = [((1, 1), (1, 1), 1), ((2, 37), (2, 1), 67), ((3, 5), (1, 5), 130), ((2, 7), (2, 7), 33), ((17,), (17,), 64), ((2, 2), (2, 1), 2051)]
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('dtype', FLOATS, ids=str)
+@pytest.mark.parametrize('shape, mod, d', SHAPES)
+def test_adaln(call, backend, shape, mod, d, dtype):
+    for gated, affine in product((False, True), repeat=2): call(backend, cases.adaln_case, shape, mod, d, dtype, gated, affine, gated == affine)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_adaln_mixed(call, backend):
+    "A float32 stream with bfloat16 layers, as under autocast"
+    call(backend, cases.adaln_case, (2, 5), (2, 1), 12, torch.bfloat16, True, False, False, True)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_adaln_library(call, backend): call(backend, cases.adaln_library)
+
+
+@needs_triton
+@pytest.mark.parametrize('module', MODULES)
+def test_compiles(module):
+    rows = ops.compile_ops(module)
+    assert len(rows) == len(ops.CHIPS)*len(importlib.import_module(module).variants())
+    assert all(r['code'] > 1000 and 0 < r['registers'] <= 255 for r in rows)
+    print(ops.table(rows))
