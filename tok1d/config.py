@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'opt', 'Experiment', 'VQModel', 'Generator', 'MaskGen',
            'Losses', 'DataParams', 'Preprocessing', 'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams',
-           'LRScheduler', 'Training', 'Model', 'Config', 'Key', 'nearest_keys', 'Table', 'KeyInfo', 'list_keys',
-           'resolve', 'to_config', 'list_presets', 'load_config', 'to_dict', 'save_config']
+           'LRScheduler', 'Training', 'TextTower', 'Model', 'Config', 'Key', 'nearest_keys', 'Table', 'KeyInfo',
+           'list_keys', 'resolve', 'to_config', 'list_presets', 'load_config', 'to_dict', 'save_config']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, json, math, os, reprlib, yaml
@@ -77,6 +77,7 @@ class VQModel:
     pretrained_tokenizer_weight: Optional[str] = opt(None, 'Weights of the MaskGIT-VQGAN')
     text_context_length: int = opt(77, 'Text tokens a text-aware decoder sees', gt=0)
     text_embed_dim: int = opt(768, 'Channels per text token', gt=0)
+    text_encoder: str = opt('ViT-L-14-336/openai', 'Text tower that encodes captions: of OpenCLIP, `architecture/weights`; a folder; or the embedded one')
     scale_factor: Optional[float] = opt(None, 'Factor on VAE latents before a generator sees them', gt=0)
     elastic: bool = opt(False, 'Train every prefix of the tokens to be decodable?')
     elastic_full: float = opt(0.5, 'Share of training images that keep all tokens; the others keep a log-uniform prefix', ge=0, le=1)
@@ -255,6 +256,20 @@ class Training:
     keep_checkpoints: int = opt(3, 'Newest checkpoints to keep', gt=0)
     cpu: bool = opt(False, 'Train on the CPU even when there is a GPU?')
 
+# %% ../nbs/00_config.ipynb #36e0fc2d
+@dataclass
+class TextTower:
+    "A small text tower, and the image tower it is trained against"
+    width: Optional[int] = opt(None, 'Width of the text tower; set it to train one', gt=0)
+    layers: int = opt(4, 'Its layers', gt=0)
+    heads: int = opt(4, 'Its attention heads', gt=0)
+    context_length: int = opt(40, 'Text tokens it reads', gt=2)
+    embed_dim: int = opt(192, 'Channels of the space shared with images', gt=0)
+    vocabulary: Optional[str] = opt(None, "Folder with a `vocabulary.json`; that of the embedded captions unless given")
+    vit_model_size: str = opt('tiny', 'Size of the image tower', choices=SIZES)
+    vit_patch_size: int = opt(8, 'Its patches, in pixels', gt=0)
+    swapped_captions: bool = opt(True, 'Contrast each image with its caption, two words swapped?')
+
 # %% ../nbs/00_config.ipynb #bc976d00
 @dataclass
 class Model:
@@ -262,6 +277,7 @@ class Model:
     vq_model: VQModel = opt(VQModel, 'A 1D tokenizer')
     generator: Generator = opt(Generator, 'A class-conditional generator')
     maskgen: MaskGen = opt(MaskGen, 'A text-conditional generator')
+    text_tower: TextTower = opt(TextTower, 'A small text tower')
 
 # %% ../nbs/00_config.ipynb #4e74d68a
 @dataclass

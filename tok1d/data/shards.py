@@ -316,8 +316,8 @@ def words(self:Samples, x:dict, rng)->dict: # `text`; also `aes_score` where cap
     "Caption and aesthetic score (NaN where there is none); the draw comes last, so that pictures do not depend on it"
     text = choose_caption(x['text'], x['recap'], self.recap, rng.random() if x['recap'] else 0., self.strip)
     if not self.text: return dict(text=text or '')
-    if text is None: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
-    return dict(text=text, aes_score=float('nan') if x['aes_score'] is None else x['aes_score'])
+    if text is None and self.replace: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
+    return dict(text=text or '', aes_score=float('nan') if x['aes_score'] is None else x['aes_score'])
 
 def _original_size(x)->tuple[int,int]: # height, width
     hw = [(x['json'] or {}).get(f'original_{side}') for side in ('height','width')]

@@ -75,9 +75,10 @@ def measuring(model:nn.Module):
 # %% ../../nbs/eval/10_reconstruction.ipynb #6ef1f073
 def decode_pixels(model:nn.Module, # Tokenizer
                   tokens:Tensor, # Of one batch, `b k` or `b k d`
+                  text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
                  )->Tensor: # `b 3 h w` in [0, 1], float32
     "What `model` makes of `tokens`, ready to be compared"
-    y = model.decode(tokens)
+    y = model.decode(tokens) if text is None else model.decode(tokens, text)
     if y.shape[1]!=3: raise ValueError(f"This model decodes to {tuple(y.shape)}, not to images `b 3 h w`: "
                                        "a stage-1 TiTok needs `model.attach_pixel_tokenizer(...)` first.")
     return y.float().clamp(0, 1)
@@ -87,12 +88,14 @@ def reconstruct(model:nn.Module, # Tokenizer
                 images:Tensor, # `b 3 h w` in [0, 1]
                 k:int|None=None, # Tokens kept; all of them when None
                 batch_size:int=64, # Images at a time
+                text:Tensor|None=None, # Encodings `b l d` of their captions, for a text-aware tokenizer
                )->Tensor: # `b 3 h w` in [0, 1], on the device of `images`
     "`images` through the first `k` tokens of `model` and back"
     k = check_count(model, k)
     with measuring(model):
         tokens = [model.encode(x.to(model.device)).tokens[:,:k] for x in images.split(batch_size)]
-        return torch.cat([decode_pixels(model, t).to(images.device) for t in tokens])
+        texts = [None]*len(tokens) if text is None else text.split(batch_size)
+        return torch.cat([decode_pixels(model, t, c).to(images.device) for t,c in zip(tokens, texts)])
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #1989f2ac
 def codebook_usage(ids:Tensor, # Token ids, any shape
@@ -146,16 +149,17 @@ def evaluate(model:nn.Module, # Tokenizer
              images:Tensor|Iterable, # Test images, see `batches`
              ks:Iterable[int|None]|None=None, # Tokens to keep, None among them for all; doubling by default
              batch_size:int=64, # Images at a time, when `images` is one tensor
+             text:Tensor|None=None, # Encodings of their captions, `b l d` in the same order, for a text-aware tokenizer
             )->list[Score]: # One row for each of `ks`
     "Score reconstructions from the first `k` tokens, for each of `ks`"
     ks = [check_count(model, k) for k in (token_counts(model.num_tokens) if ks is None else ks)]
-    tokens,figures = [],{k:[] for k in ks}
+    tokens,figures,n = [],{k:[] for k in ks},0
     with measuring(model):
         for x in batches(images, batch_size):
             x = x.to(model.device)
-            tokens.append(model.encode(x).tokens)
+            tokens.append(model.encode(x).tokens); n += len(x)
             for k in figures:
-                y = decode_pixels(model, tokens[-1][:,:k])
+                y = decode_pixels(model, tokens[-1][:,:k], None if text is None else text[n-len(x):n])
                 figures[k].append(torch.stack([psnr(y, x), ssim(y, x)]))
     if not tokens: raise ValueError("There are no images to evaluate on; give `b 3 h w`, or batches of them.")
     tokens = torch.cat(tokens)

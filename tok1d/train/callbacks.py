@@ -297,8 +297,9 @@ class Evaluation(Callback):
     "Reconstruction figures on held-out images"
     def __init__(self, images:dict, # Name of a source → `b 3 h w` in [0, 1]
                  every:int=1000, # Steps
-                 ks:Iterable|None=None): # Tokens kept; doubling if elastic, else all
-        self.images,self.every,self.ks = images,every,ks
+                 ks:Iterable|None=None, # Tokens kept; doubling if elastic, else all
+                 text:dict|None=None): # Name → encodings `b l d` of the captions, for a text-aware tokenizer
+        self.images,self.every,self.ks,self.text = images,every,ks,text or {}
 
     def step(self, st):
         if st.step%self.every and st.step<st.steps: return
@@ -306,17 +307,18 @@ class Evaluation(Callback):
             model = best_model(st); t = time.perf_counter()
             ks = self.ks or (None if model.elastic else [None])
             for name,images in self.images.items():
-                for row in evaluate(model, images, ks): st.log('eval', on=name, **row._asdict())
+                for row in evaluate(model, images, ks, text=self.text.get(name)): st.log('eval', on=name, **row._asdict())
             st.log('speed', seconds=time.perf_counter()-t)
 
 # %% ../../nbs/train/50_callbacks.ipynb #a64dd470
 def preview(model:nn.Module, # Tokenizer
             images:Tensor, # `b 3 h w` in [0, 1]
             ks:Iterable=(), # Also show reconstructions from that many tokens
+            text:Tensor|None=None, # Encodings `b l d` of their captions, for a text-aware tokenizer
            ): # PIL image
     "A row of originals, rows of reconstructions, a row of differences"
-    rows = {'original': images} | {f'{k} token'+'s'*(k>1): reconstruct(model, images, k) for k in ks}
-    rows['all tokens' if ks else 'reconstruction'] = full = reconstruct(model, images)
+    rows = {'original': images} | {f'{k} token'+'s'*(k>1): reconstruct(model, images, k, text=text) for k in ks}
+    rows['all tokens' if ks else 'reconstruction'] = full = reconstruct(model, images, text=text)
     rows['difference'] = (full-images).abs()
     return image_grid([im for row in rows.values() for im in row], ncol=len(images), row_titles=list(rows), scale=max(1, 64//images.shape[-1]))
 
@@ -326,13 +328,14 @@ class Previews(Callback):
     def __init__(self, images:Tensor, # `b 3 h w` in [0, 1]
                  folder:Path|str, # Pictures are written as `00001000.png`
                  every:int=1000, # Steps
-                 ks:Iterable=()): # Also from that many tokens
-        self.images,self.folder,self.every,self.ks = images,Path(folder),every,tuple(ks)
+                 ks:Iterable=(), # Also from that many tokens
+                 text:Tensor|None=None): # Encodings `b l d` of their captions, for a text-aware tokenizer
+        self.images,self.folder,self.every,self.ks,self.text = images,Path(folder),every,tuple(ks),text
 
     def step(self, st):
         if st.step%self.every and st.step<st.steps: return
         if st.acc.is_main_process:
-            picture = preview(best_model(st), self.images.to(st.acc.device), self.ks)
+            picture = preview(best_model(st), self.images.to(st.acc.device), self.ks, self.text)
             with atomic_write(self.folder/f'{st.step:08d}.png') as tmp: picture.save(tmp)
             for cb in st.callbacks:
                 if isinstance(cb, TensorBoard): cb.picture(st.step, picture)

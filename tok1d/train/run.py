@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'EVAL_IMAGES', 'EVAL_LINES', 'USAGE', 'model_kind', 'teacher', 'reconstruction_settings', 'tokenizer_task',
-           'generator_task', 'learning', 'number_format', 'on_cpu', 'accelerator', 'heldout_images', 'load_tokenizer',
-           'check_sizes', 'check_tokens', 'some_lines', 'heldout_lines', 'encoded_lines', 'check_run',
+           'text_encoder', 'generator_task', 'learning', 'number_format', 'on_cpu', 'accelerator', 'heldout_images',
+           'load_tokenizer', 'check_sizes', 'check_tokens', 'some_lines', 'heldout_lines', 'encoded_lines', 'check_run',
            'build_tokenizer', 'build_generator', 'build', 'tokenizer_watchers', 'generator_watchers', 'watchers',
            'preview_counts', 'plural', 'flat', 'changed', 'unheeded', 'describe_model', 'describe_data', 'describe',
            'train', 'finish', 'leave', 'main']
@@ -25,7 +25,7 @@ from ..data.token_shards import make_token_loader, open_tokens, training_spec
 from ..data.tokens import check_source, source
 from ..hub.pretrained import find, load, model_class
 from ..models.base import load_weights
-from ..models.titok import TiTok
+from ..models.text import TextEncoder
 from ..models.vqgan import PixelVQGAN
 from .callbacks import (EMA, Alarms, Codebook, Evaluation, JSONLog, Metrics, Previews, ProgressBar, StopOnSignal, TensorBoard,
                                    best_model, plot_log)
@@ -43,7 +43,7 @@ def model_kind(cfg)->str: # Name of the class
     "The model a configuration describes"
     g,m = cfg.model.generator,cfg.model.maskgen
     if m.decoder_embed_dim: raise ValueError('model.maskgen.decoder_embed_dim is set: this configuration describes a MaskGen, which this version cannot train')
-    if not g.hidden_size: return 'TiTok'
+    if not g.hidden_size: return 'TATiTok' if cfg.dataset.params.dataset_with_text_label else 'TiTok'
     return KINDS[g.model_type or ('ViT' if g.num_steps else 'RAR')]
 
 # %% ../../nbs/train/60_run.ipynb #7756eec2
@@ -66,14 +66,27 @@ def reconstruction_settings(l)->dict: # `cfg.losses` → arguments of `Reconstru
 
 # %% ../../nbs/train/60_run.ipynb #bba9e8e5
 def tokenizer_task(cfg, # Configuration
-                   model:nn.Module)->Task:
+                   model:nn.Module,
+                   text_encoder:nn.Module|None=None)->Task: # Reads captions, if the model does
     "The task of a tokenizer"
     l,steps = cfg.losses,cfg.training.max_train_steps
     if model.stage==1: return Stage1Task(model, teacher(cfg), l.quantizer_weight)
-    settings = reconstruction_settings(l)
+    settings = reconstruction_settings(l) | dict(text_encoder=text_encoder)
     if l.discriminator_start is None or l.discriminator_start>=steps or not l.discriminator_weight: return ReconstructionTask(model, **settings)
     return GANTask(model, start=l.discriminator_start, weight=l.discriminator_weight, factor=l.discriminator_factor,
                    lecam_weight=l.lecam_regularization_weight, lecam_decay=l.lecam_ema_decay, **settings)
+
+# %% ../../nbs/train/60_run.ipynb #c7596ae2
+def text_encoder(cfg)->TextEncoder|None: # None if the model reads no text
+    "The text encoder that a text-aware tokenizer is trained with"
+    if model_kind(cfg)!='TATiTok': return None
+    v = cfg.model.vq_model
+    try: enc = TextEncoder.load(v.text_encoder)
+    except ValueError as e: raise ValueError(f'model.vq_model.text_encoder: {e}') from None
+    if enc.context_length>v.text_context_length or enc.width!=v.text_embed_dim:
+        raise ValueError(f'model.vq_model.text_encoder={v.text_encoder} gives {enc.context_length} positions of {enc.width} channels; the decoder is configured for up to '
+                         f'{v.text_context_length} of {v.text_embed_dim} (model.vq_model.text_context_length, text_embed_dim). Set these two, or take another tower.')
+    return enc
 
 # %% ../../nbs/train/60_run.ipynb #42bbef1f
 def generator_task(cfg, # Configuration
@@ -119,15 +132,16 @@ def accelerator(cfg)->Accelerator:
 EVAL_IMAGES = 256 # of each source
 
 # %% ../../nbs/train/60_run.ipynb #082d3429
-def heldout_images(cfg)->dict: # Source → `b 3 h w`
+def heldout_images(cfg)->tuple: # Source → `b 3 h w`, source → captions ('' where there is none)
     "Images the run is measured on"
-    spec,out = cfg.dataset.params.eval_shards_path_or_url,{}
+    spec,out,captions = cfg.dataset.params.eval_shards_path_or_url,{},{}
     for source in spec.split('::') if spec else ():
         c = cfg.copy(); c.dataset.params.eval_shards_path_or_url = source
         b = min(64, EVAL_IMAGES)
-        batches = [x['image'] for x in islice(make_loader(c, 'eval', batch_size=b, num_workers=0), EVAL_IMAGES//b)]
-        out[Path(source.split('{')[0]).stem.rstrip('-_') or source] = torch.cat(batches)
-    return out
+        batches = list(islice(make_loader(c, 'eval', batch_size=b, num_workers=0), EVAL_IMAGES//b))
+        name = Path(source.split('{')[0]).stem.rstrip('-_') or source
+        out[name],captions[name] = torch.cat([x['image'] for x in batches]),sum([x['text'] for x in batches], [])
+    return out,captions
 
 # %% ../../nbs/train/60_run.ipynb #b89e337c
 def load_tokenizer(cfg)->nn.Module|None: # None if none is named
@@ -193,8 +207,6 @@ def check_run(cfg)->Path: # Output folder
     for key,value in (('experiment.output_dir', cfg.experiment.output_dir), ('training.max_train_steps', cfg.training.max_train_steps),
                       ('dataset.params.train_shards_path_or_url', training_spec(cfg))):
         if not value: raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
-    if cfg.dataset.params.dataset_with_text_label: raise ValueError('dataset.params.dataset_with_text_label=true asks for a text-aware tokenizer '
-        '(TA-TiTok), which this version does not have; a TiTok trains without captions: set it to false.')
     if cfg.lr_scheduler.scheduler=='constant_cosine' and not cfg.lr_scheduler.params.decay_steps:
         raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: over how many last steps should the rate fall?')
     lr,peak = cfg.optimizer.params.learning_rate,cfg.lr_scheduler.params.learning_rate
@@ -203,10 +215,10 @@ def check_run(cfg)->Path: # Output folder
 
 # %% ../../nbs/train/60_run.ipynb #15f3edbe
 def build_tokenizer(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its weights
-    model = TiTok(cfg)
+    model,texts = model_class(model_kind(cfg))(cfg),text_encoder(cfg)
     pixel = cfg.model.vq_model.pretrained_tokenizer_weight if model.stage==2 else None
     report = init_weights(model, *filter(None, [cfg.experiment.init_weight]), pixel=pixel)
-    return tokenizer_task(cfg, model),make_loader(cfg, 'train', rank=acc.process_index, world=acc.num_processes),report
+    return tokenizer_task(cfg, model, texts),make_loader(cfg, 'train', rank=acc.process_index, world=acc.num_processes),report
 
 def build_generator(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its weights
     model = model_class(model_kind(cfg))(cfg)
@@ -222,7 +234,7 @@ def build_generator(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its 
 def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
     "Model, task, data and optimizers"
     seed_everything(cfg.training.seed)
-    task,loader,report = (build_tokenizer if model_kind(cfg)=='TiTok' else build_generator)(cfg, acc)
+    task,loader,report = (build_tokenizer if model_kind(cfg) in ('TiTok','TATiTok') else build_generator)(cfg, acc)
     st = make_state(task, loader, *learning(cfg, task), acc, cfg.training.max_train_steps, seed=cfg.training.seed, max_grad_norm=cfg.training.max_grad_norm)
     seed_everything(cfg.training.seed + 1 + acc.process_index)
     return st,report
@@ -232,11 +244,12 @@ def tokenizer_watchers(cfg, st:TrainState, out:Path, first:bool)->list: # Callba
     "Who watches a tokenizer; only the first process measures and draws"
     e,t,model = cfg.experiment,cfg.training,st.task.model
     before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every)] if model.codebook_size and model.stage!=2 else []
-    heldout = heldout_images(cfg) if first else {}
+    heldout,captions = heldout_images(cfg) if first else ({},{})
     if not heldout: return [Alarms(e.log_every, model.codebook_size), *before]
-    few = torch.cat([x[:-(-t.num_generated_images//len(heldout))] for x in heldout.values()])[:t.num_generated_images]
-    draw = [Previews(few, out/'previews', e.generate_every, preview_counts(model) if model.elastic else ())] if len(few) else []
-    return [Alarms(e.log_every, model.codebook_size), *before, Evaluation(heldout, e.eval_every), *draw]
+    texts = {k: t['text'] for k,v in captions.items() if (t := st.task.text(dict(text=v)))}
+    few = lambda xs: torch.cat([x[:-(-t.num_generated_images//len(heldout))] for x in xs.values()])[:t.num_generated_images]
+    draw = [Previews(few(heldout), out/'previews', e.generate_every, preview_counts(model) if model.elastic else (), few(texts) if texts else None)] if t.num_generated_images else []
+    return [Alarms(e.log_every, model.codebook_size), *before, Evaluation(heldout, e.eval_every, text=texts), *draw]
 
 def generator_watchers(cfg, st:TrainState, out:Path, first:bool)->list:
     "Who watches a generator"

@@ -39,19 +39,21 @@ class Stage1Task(Task):
 # %% ../../nbs/train/30_tasks.ipynb #2cfb35b6
 class ReconstructionTask(Task):
     "Reconstruct pixels, through a codebook or a Gaussian"
-    frozen = ('perceptual',)
+    frozen = ('perceptual','text_encoder')
     def __init__(self, model:nn.Module, # Tokenizer that decodes to pixels
                  pixel:str='l2', pixel_weight:float=1., # Pixel loss, `l1` or `l2`
                  l1_weight:float=0., gradient_weight:float=0., # Of two further terms
                  perceptual:nn.Module|None=None, # `(prediction, target) → scalar`
                  perceptual_weight:float=0., perceptual_start:int=0, # Optimizer step at which it starts
                  quantizer_weight:float=1., # Of codebook and commitment loss
-                 kl_weight:float=1e-6, logvar:float=0.): # VAE
+                 kl_weight:float=1e-6, logvar:float=0., # VAE
+                 text_encoder:nn.Module|None=None): # Reads the captions, for a text-aware tokenizer
         super().__init__(model)
-        self.pixel,self.perceptual = pixel_loss(pixel),perceptual
+        self.pixel,self.perceptual,self.text_encoder = pixel_loss(pixel),perceptual,text_encoder
         self.pixel_weight,self.l1_weight,self.gradient_weight = pixel_weight,l1_weight,gradient_weight
         self.perceptual_weight,self.perceptual_start = perceptual_weight,perceptual_start
         self.quantizer_weight,self.kl_weight,self.logvar = quantizer_weight,kl_weight,logvar
+        if text_encoder is not None: text_encoder.cache_size = 0  # what is computed together must not depend on what came before: a resumed run is exact
 
 # %% ../../nbs/train/30_tasks.ipynb #a6350354
 @patch
@@ -75,12 +77,19 @@ def bottleneck_terms(self:ReconstructionTask, enc)->dict: # Name → (weight, lo
     if 'posterior' in enc.aux: return dict(kl=(self.kl_weight, enc.aux['posterior'].kl().mean()))
     return dict(quantizer=(self.quantizer_weight, enc.aux['quantizer_loss']))
 
+# %% ../../nbs/train/30_tasks.ipynb #a749db3f
+@patch
+def text(self:ReconstructionTask, batch:dict)->dict: # Argument of the model
+    "What a text-aware tokenizer's decoder reads"
+    if self.text_encoder is None: return {}
+    return dict(text=self.text_encoder(batch['text'], want=('guidance',), announce=False).guidance)
+
 # %% ../../nbs/train/30_tasks.ipynb #5398a6c0
 @patch
 def forward(self:ReconstructionTask, batch, step, generator):
     x,model = batch['image'],self.model
     keep = model.sample_keep(len(x), generator) if model.elastic and model.training else None
-    y,enc = model(x, keep=keep, generator=generator)
+    y,enc = model(x, keep=keep, generator=generator, **self.text(batch))
     terms = self.image_terms(y, x, step)
     if 'posterior' in enc.aux: w,loss = terms['pixel']; terms['pixel'] = w,loss/torch.tensor(self.logvar).exp().item()
     terms |= self.bottleneck_terms(enc)
