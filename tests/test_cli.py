@@ -53,7 +53,7 @@ def cpu_seconds():
 
 # help and usage
 
-COMMANDS = ['quickstart','encode','decode','list','config','train','demo','data','data build']
+COMMANDS = ['quickstart','encode','decode','generate','list','config','train','pretokenize','demo','data','data build']
 
 @pytest.mark.parametrize('command', ['', *COMMANDS])
 def test_help(command):

@@ -93,6 +93,8 @@ def test_rar():
     case.close(model(ids, cls, orders), first('logits_shuffled'), 'logits_shuffled')
     case.close(ids.gather(1, orders), case['labels_shuffled'], 'labels_shuffled')
     case.close(model(ids, cls), case['logits_stepwise'], 'logits_stepwise')
+
+
 @pytest.mark.parametrize('name', ['maskgen_vq_tied', 'maskgen_vq_untied'])
 def test_maskgen_vq(name):
     case = Case(name)
