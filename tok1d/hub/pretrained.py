@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DEFAULT', 'BARE', 'FAMILIES', 'SUFFIXES', 'DEFAULT_GENERATOR', 'Pretrained', 'list_pretrained', 'kind_of',
-           'model_class', 'Found', 'find', 'load', 'tokenizer_for', 'load_pipeline']
+           'model_class', 'Found', 'find', 'load', 'tokenizer_for', 'names_for', 'load_pipeline']
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c1bd669f
 import difflib, importlib, os, re, warnings
@@ -268,6 +268,14 @@ def tokenizer_for(name:Union[str, Path], # Of the generator
     if not found: raise ValueError(f"{name} does not say whose codes it draws (experiment.tokenizer_checkpoint is not set): give tokenizer=, a name or a path")
     return found
 
+# %% ../../nbs/hub/10_pretrained.ipynb #f2872680
+def names_for(tokenizer:Union[str, Path], # Name or path
+              generator:BaseModel)->Optional[list]: # `None` if they are not known
+    "Class names of a generator of the built-in data, whose classes are styles and families"
+    from tok1d.data.embedded import class_names
+    ours = str(tokenizer) in {r.name for r in _embedded} and generator.num_classes in (len(class_names())-1, len(class_names()))
+    return class_names()[:generator.num_classes] if ours else None
+
 # %% ../../nbs/hub/10_pretrained.ipynb #2ea06a08
 def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator, as for `load`
                   tokenizer:Union[str, Path, None]=None, # The one it was made for unless given
@@ -277,4 +285,5 @@ def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator
     "A generator with its tokenizer, ready to draw"
     generator = load(name_or_path, device, dtype, config)
     if not hasattr(generator, 'generate'): raise ValueError(f"{name_or_path} is no generator but a {type(generator).__name__}; `tok1d list` shows the generators")
-    return Pipeline(generator, load(tokenizer or tokenizer_for(name_or_path, generator), device, dtype))
+    tokenizer = tokenizer or tokenizer_for(name_or_path, generator)
+    return Pipeline(generator, load(tokenizer, device, dtype), names_for(tokenizer, generator))

@@ -28,12 +28,10 @@ def check_pair(generator:nn.Module, # Has `num_tokens`, `codebook_size`
 
 # %% ../../nbs/sample/40_pipeline.ipynb #d6dfb710
 def known_names(num_classes:int)->list[str]: # Empty if nothing is known
-    "Names of the classes of a published or built-in generator, by their number"
-    if num_classes==1000:
-        from torchvision.models._meta import _IMAGENET_CATEGORIES
-        return list(_IMAGENET_CATEGORIES)
-    from tok1d.data.embedded import class_names
-    return class_names()[:num_classes] if num_classes in (len(class_names()), len(class_names())-1) else []
+    "Names of the classes of a generator of ImageNet, by their number"
+    if num_classes!=1000: return []
+    from torchvision.models._meta import _IMAGENET_CATEGORIES
+    return list(_IMAGENET_CATEGORIES)
 
 # %% ../../nbs/sample/40_pipeline.ipynb #a8f958d3
 class Pipeline:
@@ -41,7 +39,7 @@ class Pipeline:
     def __init__(self,
                  generator:nn.Module, # Draws tokens
                  tokenizer:nn.Module, # Decodes them
-                 class_names:Sequence[str]|None=None): # One for each class; the known ones unless given
+                 class_names:Sequence[str]|None=None): # One for each class; those of ImageNet if there are 1000, unless given
         check_pair(generator, tokenizer)
         self.generator,self.tokenizer = generator.eval(),tokenizer.eval()
         self.class_names = list(known_names(generator.num_classes) if class_names is None else class_names)
