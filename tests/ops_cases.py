@@ -3,6 +3,7 @@ import torch
 from torch.testing import assert_close
 from tok1d.ops.adaln import adaln, adaln_op
 from tok1d.ops.backend import interpreting, use_ops
+from tok1d.ops.guided import guided, guided_op, philox, remask, remask_op
 from tok1d.ops.nearest import nearest, nearest_both, nearest_dist, nearest_op, sq_distances
 
 TOL = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
@@ -129,3 +130,57 @@ def adaln_library(backend):
             wide = [t.detach().double().requires_grad_() for t in ins]
             torch.autograd.gradcheck(lambda *a: adaln_op(*a, 1e-6)[:2], wide)
             torch.autograd.gradcheck(lambda x, sh, sc: adaln(x, sh, sc).y, [wide[0], *wide[3:5]])
+
+
+def guided_case(backend, r, k, dtype, rule, top_k, top_p, given, strided):
+    cond, unc = draw(r, k, dtype=dtype, strided=strided), draw(r, k, dtype=dtype, seed=1, strided=strided) if rule else None
+    s, t, noise = draw(3, r, seed=2).abs() + .1
+    u = torch.rand(r, k, generator=torch.Generator().manual_seed(r)) if given else philox(torch.tensor(2**35 + 3), r, k)
+    out = run(backend, guided, cond, unc, s, rule or 'uncond', t, noise, top_k, top_p, **(dict(uniforms=u) if given else dict(seed=2**35 + 3)))
+    c = cond.double()
+    s, t, noise = [x.double()[:, None] for x in (s, t, noise)]
+    l = (c if unc is None else (c if rule == 'cond' else unc.double()) + s*(c - unc.double()))/t
+    keep, rank = torch.ones_like(l, dtype=torch.bool), l.argsort(-1, descending=True)
+    if top_k: keep &= l >= l.gather(1, rank)[:, min(top_k, k) - 1:][:, :1]
+    if top_p:
+        p = (l/noise).masked_fill(~keep, -torch.inf).softmax(-1).gather(1, rank)
+        keep &= torch.zeros_like(keep).scatter(1, rank, p.cumsum(-1) - p < top_p)
+    score = (l + noise*-(-u.double().clamp(min=1e-20).log()).log()).masked_fill(~keep, -torch.inf)
+    assert torch.equal(out.ids, score.argmax(-1))  # the seeds leave no draw open at float32
+    assert_close(out.logit.double(), l.gather(1, out.ids[:, None])[:, 0], rtol=1e-5, atol=1e-5)
+
+
+def philox_case(backend):
+    "A known answer from the paper's authors, the generator of zeros; and the same numbers in the kernel"
+    assert philox(torch.tensor(0), 1, 1).item() == (torch.tensor(0x6627e8d5).float()*torch.tensor(4.6566127342e-10)).item()
+    flat = torch.zeros(40, 300)
+    for seed in 0, 2**62 + 12345, torch.tensor(-7):
+        ids = run(backend, guided, flat, seed=seed).ids
+        assert torch.equal(ids, philox(torch.as_tensor(seed), 40, 300).argmax(-1))
+
+
+def remask_case(backend, b, n, dtype, given):
+    g = torch.Generator().manual_seed(n)
+    logit, known, noise = draw(b, n, dtype=dtype), torch.rand(b, n, generator=g) < .4, torch.rand(b, generator=g)
+    u = torch.rand(b, n, generator=g) if given else philox(torch.tensor(11), b, n, 1)
+    for hidden in 0, 1, n//2, n, torch.randint(n + 1, (b,), generator=g):
+        out = run(backend, remask, logit, known, hidden, noise, **(dict(uniforms=u) if given else dict(seed=11)))
+        conf = (logit.double() + noise.double()[:, None]*-(-u.double().clamp(min=1e-20).log()).log()).masked_fill(known, torch.inf)
+        lowest = torch.zeros_like(known).scatter(1, conf.argsort(-1), torch.arange(n) < torch.as_tensor(hidden).reshape(-1, 1).expand(b, n))
+        assert torch.equal(out.known, ~lowest | known)
+        assert_close(out.confidence.double(), conf, rtol=1e-5, atol=1e-5)
+
+
+def guided_library(backend):
+    c, u, known = draw(2, 6, 33), draw(2, 6, 33, seed=1), draw(2, 6, seed=2) > 0
+    def step(c, u, s):
+        d = guided(c, u, s, seed=5, top_k=9, top_p=.7)
+        return d.ids, d.logit, *remask(d.logit, known, 3, 2., seed=5)
+    fast = torch.compile(step, fullgraph=True, backend='aot_eager')
+    one, seed = torch.ones(1), torch.tensor(3)
+    with use_ops(backend):
+        for s in 3., torch.tensor(2.5):
+            for o, r in zip(fast(c, u, s), step(c, u, s)): assert_close(o, r)
+        for args in (c[0], u[0], one, one, one, seed, None, 'cond', 5, .9), (c[0], None, one, one, one, seed, u[0].abs() % 1, 'cond', 0, 1.):
+            torch.library.opcheck(guided_op, args, test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))
+        torch.library.opcheck(remask_op, (c[0], u[0] > 0, torch.tensor([3]), one, seed, None), test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))

@@ -68,6 +68,26 @@ def test_adaln_mixed(call, backend):
 def test_adaln_library(call, backend): call(backend, cases.adaln_library)
 
 
+GUIDED = [(1, 1, None, None, None), (5, 67, 'cond', None, None), (4, 130, 'uncond', 7, None), (3, 1000, 'uncond', None, .8), (6, 97, 'cond', 50, .5), (2, 33, None, 500, .999)]
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('dtype', FLOATS, ids=str)
+@pytest.mark.parametrize('r, k, rule, top_k, top_p', GUIDED)
+def test_guided(call, backend, r, k, rule, top_k, top_p, dtype):
+    for given in False, True: call(backend, cases.guided_case, r, k, dtype, rule, top_k, top_p, given, given)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_philox(call, backend): call(backend, cases.philox_case)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('dtype', FLOATS, ids=str)
+def test_remask(call, backend, dtype):
+    for b, n, given in (1, 1, True), (3, 67, False), (2, 128, True): call(backend, cases.remask_case, b, n, dtype, given)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_guided_library(call, backend): call(backend, cases.guided_library)
+
+
 @needs_triton
 @pytest.mark.parametrize('module', MODULES)
 def test_compiles(module):
