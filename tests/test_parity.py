@@ -9,6 +9,7 @@ from tok1d.models.rar import RAR
 from tok1d.models.tatitok import TATiTok
 from tok1d.models.titok import TiTok
 from tok1d.models.vqgan import PixelVQGAN
+from tok1d.sample.autoregressive import sample, sample_plain
 
 
 def line(x): return x.flatten(2).transpose(1, 2)  # published `b c 1 n` to our `b n c`
@@ -93,6 +94,11 @@ def test_rar():
     case.close(model(ids, cls, orders), first('logits_shuffled'), 'logits_shuffled')
     case.close(ids.gather(1, orders), case['labels_shuffled'], 'labels_shuffled')
     case.close(model(ids, cls), case['logits_stepwise'], 'logits_stepwise')
+    for draw in sample, sample_plain:
+        *_, last = draw(model, cls, temperature=0., guidance=4., guidance_pow=2.5)
+        case.close(last.tokens, case['greedy_ids'], 'greedy_ids')
+        steps = draw(model, cls, guidance=0., tokens=ids, known=torch.arange(ids.shape[1]) < ids.shape[1]-1)
+        case.close(torch.stack([s.logits for s in steps], 1), case['logits_stepwise'], 'logits_stepwise')
 
 
 @pytest.mark.parametrize('name', ['maskgen_vq_tied', 'maskgen_vq_untied'])

@@ -179,9 +179,11 @@ def _row_bytes(model): # A label at one step, all blocks
     return (6*len(model.blocks)+2)*model.pos_embed.shape[-1]*model.pos_embed.element_size()
 
 def table_steps(model:nn.Module, labels:int, # How many are distinct
-                max_bytes:int=MAX_TABLE_BYTES)->int:
+                max_bytes:int=MAX_TABLE_BYTES, # Upper limit; one step is always held
+                ahead:int|None=None, # Steps of the run; all unless given
+               )->int:
     "For how many steps at a time the modulation is computed"
-    return max(1, min(model.num_tokens+1, max_bytes//(labels*_row_bytes(model))))
+    return max(1, min(ahead or model.num_tokens+1, max_bytes//(labels*_row_bytes(model))))
 
 def table_bytes(model:nn.Module, # `RAR`
                 labels, # Class ids of all rows, the null class among them
@@ -197,9 +199,9 @@ class Modulation:
     def __init__(self,
                  model:nn.Module, # `RAR`
                  labels:Tensor, # Class ids of the rows, `r`
-                 max_bytes:int=MAX_TABLE_BYTES): # See `table_bytes`
+                 max_bytes:int=MAX_TABLE_BYTES, ahead:int|None=None): # See `table_steps`
         self.model,(distinct,self.which) = model,labels.unique(return_inverse=True)
-        self.u,self.steps,self.first = len(distinct),table_steps(model, len(distinct), max_bytes),None
+        self.u,self.steps,self.first = len(distinct),table_steps(model, len(distinct), max_bytes, ahead),None
         self.c = F.silu(model.conditions(distinct)).transpose(0,1).contiguous()                      # n+1 u d
         d,new = self.c.shape[-1],self.c.new_empty
         self.blocks,self.last = new(len(model.blocks), self.steps*self.u, 6*d),new(self.steps*self.u, 2*d)
@@ -343,7 +345,7 @@ def sample(model:nn.Module, # `RAR`
 def _steps(model, j, top_k, top_p, compile, max_table_bytes):
     (b,n),dev,t = j.tokens.shape,j.cond.device,j.settings.temperature
     if j.end<=j.start: yield j.step(n-1, j.tokens, torch.full((b,n), torch.inf, device=dev)); return
-    r,mod = len(j.labels),Modulation(model, j.labels, max_table_bytes)
+    r,mod = len(j.labels),Modulation(model, j.labels, max_table_bytes, j.end+1)
     w = weights(model, None if j.orders is None else j.orders.repeat(r//b, 1), None if compile else r)
     nh = model.blocks[0].attn.nh
     kv = torch.zeros(len(model.blocks), 2, r, nh, n+1, w.cls.shape[-1]//nh, dtype=w.cls.dtype, device=dev)
