@@ -175,7 +175,7 @@ class MaskGenKL(MaskGen):
     @property
     def parts(self): return self.text_emb,self.text_pooled_emb,self.decoder_blocks,self.decoder_norm
 
-# %% ../../nbs/models/80_maskgen.ipynb #b72cb39b
+# %% ../../nbs/models/80_maskgen.ipynb #f362e9b9
 @patch
 def init_weights(self:MaskGenKL):
     "Xavier (MAR), and zeros where training should start from the identity"
@@ -184,6 +184,7 @@ def init_weights(self:MaskGenKL):
     nn.init.zeros_(self.decoder_norm.linear.weight)
     self.diffloss.net.init_weights()
 
+# %% ../../nbs/models/80_maskgen.ipynb #e895bece
 @patch
 def features(self:MaskGenKL, tokens:Tensor, mask:Tensor, prep:Prepared, at:Tensor|None=None)->Tensor: # `b n c`, `b n`, of `prepare`, places `b m` → `b n d` (or `b m d`)
     "What is known about each place, or about given ones"
