@@ -121,21 +121,17 @@ class Variant(NamedTuple):
 
 TYPES = {torch.float32:'*fp32', torch.bfloat16:'*bf16', torch.float16:'*fp16'}
 
-# %% ../../nbs/ops/05_backend.ipynb #de081f48
-def resources(ptx:str, # Triton's assembly
-              chip:int, # One of `CHIPS`
+# %% ../../nbs/ops/05_backend.ipynb #f749a22a
+def resources(cubin:bytes, # Machine code
              )->dict:
-    "What a kernel takes of the chip, from NVIDIA's assembler"
-    tool = triton.knobs.nvidia.ptxas_blackwell if chip>=100 else triton.knobs.nvidia.ptxas
+    "What a kernel takes of the chip, as NVIDIA's `cuobjdump` reads it"
     with tempfile.TemporaryDirectory() as tmp:
-        (Path(tmp)/'k.ptx').write_text(ptx)
-        target = re.search(r'^\.target (\w+)', ptx, re.M)[1]
-        cmd = [tool.path, '-v', f'-arch={target}', 'k.ptx', '-o', 'k.cubin']
-        said = subprocess.run(cmd, cwd=tmp, capture_output=True, text=True, check=True).stderr
-    def number(pattern): return int((re.search(pattern, said) or [0,0])[1])
-    return dict(registers=number(r'Used (\d+) registers'), spilled=number(r'(\d+) bytes spill stores'))
+        (Path(tmp)/'k.cubin').write_bytes(cubin)
+        said = subprocess.run([triton.knobs.nvidia.cuobjdump.path, '-res-usage', 'k.cubin'], cwd=tmp, capture_output=True, text=True, check=True).stdout
+    found = dict(re.findall(r'\b(REG|STACK|LOCAL):(\d+)', said))
+    return dict(registers=int(found['REG']), spilled=int(found['STACK'])+int(found['LOCAL']))
 
-# %% ../../nbs/ops/05_backend.ipynb #5c46d122
+# %% ../../nbs/ops/05_backend.ipynb #742fd859
 def compiled(v:Variant, # What to compile
              chip:int, # One of `CHIPS`
             )->dict:
@@ -147,7 +143,7 @@ def compiled(v:Variant, # What to compile
     src = ASTSource(v.kernel, {n: v.types.get(n, 'constexpr') for n in names}, dict(v.const), pointers)
     made = triton.compile(src, target=GPUTarget('cuda', chip, 32), options=dict(num_warps=v.warps))
     return dict(kernel=v.kernel.__name__, variant=v.name, chip=f'sm_{chip}', code=len(made.asm['cubin']),
-                shared=made.metadata.shared) | resources(made.asm['ptx'], chip)
+                shared=made.metadata.shared) | resources(made.asm['cubin'])
 
 # %% ../../nbs/ops/05_backend.ipynb #a315d729
 def compile_ops(*modules:str, # Such as `tok1d.ops.nearest`; each has a function `variants`

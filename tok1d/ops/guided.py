@@ -97,7 +97,7 @@ def gumbel_at(uniforms, seed, row, h, k, stream:tl.constexpr, GIVEN:tl.constexpr
         u = tl.where(i<0, ~i, i).to(tl.float32)*4.6566127342e-10
     return -tl.log(tl.maximum(-tl.log(tl.maximum(u, 1e-20)), 1e-20))
 
-# %% ../../nbs/ops/30_guided.ipynb #dfe36f2c
+# %% ../../nbs/ops/30_guided.ipynb #88a9473d
 @kernel
 def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, k, cr, ur, per, top_k, top_p,
                   B:tl.constexpr, RULE:tl.constexpr, GIVEN:tl.constexpr, FILTER:tl.constexpr):
@@ -122,8 +122,7 @@ def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, 
         score = tl.where((top_p>=1) | (key>=at_least(key, w, top_p*tl.sum(w, 0))), score, float('-inf'))
     score += T*gumbel_at(uniforms, seed, p, h, k, 0, GIVEN)
     best = tl.argmax(score, 0)
-    tl.store(ids+p, best.to(tl.int64))
-    tl.store(logit+p, tl.sum(tl.where(h==best, l, 0.), 0))
+    tl.store(ids+p, best.to(tl.int64)); tl.store(logit+p, tl.sum(tl.where(h==best, l, 0.), 0))
 
 # %% ../../nbs/ops/30_guided.ipynb #fc63f072
 LARGEST = 32768 # Codes of a row that a program holds; beyond, the reference
@@ -175,7 +174,15 @@ def _chance(seed, uniforms, shape, like, noise):
     if not isinstance(seed, Tensor): seed = torch.full((), seed or 0, dtype=torch.int64, device=like.device)
     return seed,None if uniforms is None else uniforms.reshape(-1, shape[-1])
 
-# %% ../../nbs/ops/30_guided.ipynb #092aae8f
+# %% ../../nbs/ops/30_guided.ipynb #3be0e067
+def _check(cond, uncond, rule, top_k, top_p):
+    "Complain about what cannot be"
+    if rule not in ('cond','uncond'): raise ValueError(f"guidance rule {rule!r}: accepted are cond, uncond")
+    if top_k is not None and top_k<1: raise ValueError(f"top_k={top_k}: give 1 or more codes, or None for all")
+    if top_p is not None and not 0<top_p<=1: raise ValueError(f"top_p={top_p}: give a share in (0, 1], or None for all")
+    if uncond is not None and uncond.shape!=cond.shape: raise ValueError(f"cond {tuple(cond.shape)}, uncond {tuple(uncond.shape)}: give the same shape")
+
+# %% ../../nbs/ops/30_guided.ipynb #3bf746a7
 def guided(cond:Tensor, # Logits given the condition, `... k`
            uncond:Tensor|None=None, # Logits without it, `... k`; no guidance unless given
            scale:float|Tensor=1., # Of guidance; a number, or one for each row
@@ -188,10 +195,7 @@ def guided(cond:Tensor, # Logits given the condition, `... k`
            uniforms:Tensor|None=None, # In place of a seed, `... k` in [0, 1)
           )->Drawn:
     "Draw a token from each row of guided logits"
-    if rule not in ('cond','uncond'): raise ValueError(f"guidance rule {rule!r}: accepted are cond, uncond")
-    if top_k is not None and top_k<1: raise ValueError(f"top_k={top_k}: give 1 or more codes, or None for all")
-    if top_p is not None and not 0<top_p<=1: raise ValueError(f"top_p={top_p}: give a share in (0, 1], or None for all")
-    if uncond is not None and uncond.shape!=cond.shape: raise ValueError(f"cond {tuple(cond.shape)}, uncond {tuple(uncond.shape)}: give the same shape")
+    _check(cond, uncond, rule, top_k, top_p)
     lead,k = cond.shape[:-1],cond.shape[-1]
     seed,uniforms = _chance(seed, uniforms, cond.shape, cond, noise)
     rows = [None if t is None else t.detach().reshape(-1, k) for t in (cond,uncond)]
