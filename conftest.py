@@ -64,8 +64,9 @@ class NotebookFailed(Exception): pass
 
 class NotebookItem(pytest.Item):
     def runtest(self):
-        ctx = mp.get_context('forkserver')  # imports torch once; each notebook still has a process of its own
-        ctx.set_forkserver_preload(PRELOAD)
+        early = 'TRITON_INTERPRET' in self.path.read_text(encoding='utf-8')  # must be set before torchvision imports Triton
+        ctx = mp.get_context('spawn' if early else 'forkserver')  # the server imports torch once; each notebook still has a process of its own
+        if not early: ctx.set_forkserver_preload(PRELOAD)
         here, there = ctx.Pipe(duplex=False)
         child = ctx.Process(target=in_child, args=(there, self.path, skipped_flags() - run_flags(self.config)))
         child.start()

@@ -9,6 +9,7 @@ __all__ = ['LARGEST', 'philox', 'gumbel_noise', 'combine', 'threshold', 'guided_
 
 # %% ../../nbs/ops/30_guided.ipynb #b69ae316
 import torch
+from itertools import product
 from torch import Tensor
 from typing import NamedTuple
 from .backend import TYPES,Variant,kernel,tl,triton,use_triton
@@ -99,10 +100,10 @@ def gumbel_at(uniforms, seed, row, h, k, stream:tl.constexpr, GIVEN:tl.constexpr
 
 # %% ../../nbs/ops/30_guided.ipynb #88a9473d
 @kernel
-def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, k, cr, ur, per, top_k, top_p,
-                  B:tl.constexpr, RULE:tl.constexpr, GIVEN:tl.constexpr, FILTER:tl.constexpr):
+def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, k, cr, ur, per, rule, top_k, top_p,
+                  B:tl.constexpr, GUIDED:tl.constexpr, GIVEN:tl.constexpr, FILTER:tl.constexpr):
     """
-    l = (cond + s*(cond-uncond))/t                # RULE 1; uncond + … for RULE 2; cond/t for 0
+    l = (base + s*(cond-uncond))/t         # base is cond where rule is 1, uncond where it is 2; cond/t unless GUIDED
     l[l < the top_k-th] = -inf; l[probability above l >= top_p] = -inf        # if FILTER
     ids = (l + noise*gumbel).argmax(); logit = l[ids]
     """
@@ -110,9 +111,9 @@ def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, 
     h = tl.arange(0, B)
     ok,q = h<k,p*per
     c,T = tl.load(cond + p*cr + h, mask=ok, other=0.).to(tl.float32),tl.load(noise+q)
-    if RULE>0:
+    if GUIDED:
         u = tl.load(uncond + p*ur + h, mask=ok, other=0.).to(tl.float32)
-        c = (c if RULE==1 else u) + tl.load(scale+q)*(c-u)
+        c = tl.where(rule==1, c, u) + tl.load(scale+q)*(c-u)
     l = tl.where(ok, c/tl.load(temperature+q), float('-inf'))
     score = l
     if FILTER:
@@ -127,7 +128,7 @@ def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, 
 # %% ../../nbs/ops/30_guided.ipynb #fc63f072
 LARGEST = 32768 # Codes of a row that a program holds; beyond, the reference
 
-def _block(k): return dict(B=max(16, triton.next_power_of_2(k)), num_warps=min(16, max(1, k//512)))
+def _block(k): return dict(B=max(16, triton.next_power_of_2(k)), num_warps=min(16, max(1, triton.next_power_of_2(k)//256)))
 
 def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p):
     "Run the kernel; as `guided_ref`"
@@ -138,7 +139,7 @@ def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule,
     given = cond if uniforms is None else uniforms.contiguous()
     with torch.cuda.device_of(cond):
         guided_kernel[(r,)](cond, u, scale, temperature, noise, seed, given, ids, logit, k, cond.stride(0), u.stride(0), int(len(noise)>1),
-                            float(min(top_k, k) or k), top_p, **_block(k), RULE=0 if uncond is None else dict(cond=1, uncond=2)[rule],
+                            dict(cond=1, uncond=2)[rule], float(min(top_k, k) or k), top_p, **_block(k), GUIDED=uncond is not None,
                             GIVEN=uniforms is not None, FILTER=top_k>0 or top_p<1)
     return ids,logit
 
@@ -277,12 +278,10 @@ def variants()->list[Variant]:
     "The compilations of both kernels"
     found,block = [],dict(B=4096)
     types = dict(ids='*i64', logit='*fp32', seed='*i64', scale='*fp32', temperature='*fp32', noise='*fp32', uniforms='*fp32', top_k='fp32', top_p='fp32')
-    types |= dict.fromkeys(('k','cr','ur','per'), 'i32')
+    types |= dict.fromkeys(('k','cr','ur','per','rule'), 'i32')
     for t in TYPES.values():
-        for rule,name in enumerate(('unguided','from cond','from uncond')):
-            for given,filters in ((False,False),(False,True),(True,True)):
-                const = block|dict(RULE=rule, GIVEN=given, FILTER=filters)
-                label = f"{t[1:]}, {name}{', filters'*filters}{', uniforms'*given}"
-                found.append(Variant(guided_kernel, label, types|dict(cond=t, uncond=t), const, 8))
+        for two,filters,given in product((False,True), repeat=3):
+            label = t[1:]+', guided'*two+', filters'*filters+', uniforms'*given
+            found.append(Variant(guided_kernel, label, types|dict(cond=t, uncond=t), block|dict(GUIDED=two, GIVEN=given, FILTER=filters), 16))
     types = dict(logit='*fp32', known='*i1', hidden='*i64', noise='*fp32', seed='*i64', uniforms='*fp32', keep='*i1', conf='*fp32', n='i32', hb='i32', nb='i32')
     return found+[Variant(remask_kernel, 'uniforms'*given, types, dict(B=256, GIVEN=given), 1) for given in (False,True)]
