@@ -99,7 +99,7 @@ class Embedder(nn.Module):
 
     def forward(self, t): return self.mlp(level_waves(t).to(self.mlp[0].weight.dtype))  # m → m w
 
-# %% ../../nbs/models/75_diffloss.ipynb #77105aeb
+# %% ../../nbs/models/75_diffloss.ipynb #afeaf805
 class DiffusionMLP(nn.Module):
     "Noise and variance of a token at a noise level, given a condition (MAR, §4)"
     def __init__(self,
@@ -118,7 +118,7 @@ class DiffusionMLP(nn.Module):
         return [b.adaLN_modulation(y) for b in (*self.res_blocks, self.final_layer)]
 
     def denoise(self, x:Tensor, mods:list)->Tensor: # `m c`, of `modulation` → `m 2c`
-        x = self.input_proj(x)
+        x = self.input_proj(x.to(mods[0].dtype))
         for block,mod in zip((*self.res_blocks, self.final_layer), mods): x = block(x, mod)
         return x
 
