@@ -8,11 +8,9 @@ __all__ = ['Attention', 'modulate', 'adaln', 'Block', 'FinalNorm', 'RAR']
 # %% ../../nbs/models/60_rar.ipynb #b5266eda
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
-from torch.utils.checkpoint import checkpoint
 from fastcore.basics import patch
-from .base import BaseGenerator
 from .layers import init_linear
-from .maskgit import check_generator, named
+from .maskgit import ClassGenerator, named
 
 # %% ../../nbs/models/60_rar.ipynb #f268374e
 class Attention(nn.Module):
@@ -80,27 +78,21 @@ class FinalNorm(nn.Module):
         return modulate(F.layer_norm(x, x.shape[-1:], eps=1e-6), shift, scale)
 
 # %% ../../nbs/models/60_rar.ipynb #dd607d55
-class RAR(BaseGenerator):
+class RAR(ClassGenerator):
     "Randomized autoregressive generation (Yu et al. 2024), over the tokens of any tokenizer"
     sampler = 'tok1d.sample.autoregressive'
     def __init__(self,
                  config=None): # Nested configuration in the published names
         super().__init__(config)
-        g,v = self.config.model.generator,self.config.model.vq_model
-        check_generator(self.config, 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size')
-        self.num_tokens,self.codebook_size,self.num_classes = g.image_seq_len or v.num_latent_tokens,v.codebook_size,g.condition_num_classes
-        self.recompute = g.use_checkpoint or self.config.training.grad_checkpointing
+        g = self.config.model.generator
         n,d = self.num_tokens,g.hidden_size
         def table(rows): return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, rows, d), std=.02))
         self.cls_token,self.pos_embed,self.target_aware_pos_embed,self.timesteps_embeddings = map(table, (1, n+1024, n+1024, n+100))
         self.blocks = nn.ModuleList(Block(d, g.num_attention_heads, g.intermediate_size, g.dropout, g.attn_drop) for _ in range(g.num_hidden_layers))
-        self.embeddings = nn.Embedding(self.codebook_size+1+self.num_classes+1, d)
+        self.embeddings = nn.Embedding(self.vocabulary, d)
         self.adaln_before_head,self.lm_head = FinalNorm(d),nn.Linear(d, self.codebook_size)
         self.apply(init_linear)
         for m in *self.blocks,self.adaln_before_head: nn.init.zeros_(m.adaLN_modulation[1].weight)
-
-    @property
-    def mask_id(self)->int: return self.codebook_size # Id of a token that is not there; never an input
 
 # %% ../../nbs/models/60_rar.ipynb #417078e2
 @patch
@@ -150,5 +142,5 @@ def forward(self:RAR,
     ids = torch.cat([self.codebook_size+1+class_id[:,None], tokens[:,:-1]], 1)                 # b n
     x = torch.cat([self.cls_token.expand(len(ids),-1,-1), self.embeddings(ids)], 1)            # b n+1 d
     x,c = x + self.positions(orders),self.conditions(class_id)
-    for block in self.blocks: x = checkpoint(block, x, c, use_reentrant=False) if self.recompute and torch.is_grad_enabled() else block(x, c)
+    for block in self.blocks: x = self.run(block, x, c)
     return self.lm_head(self.adaln_before_head(x, c)[:,1:])
