@@ -254,6 +254,7 @@ class Training:
     revive_until: int = opt(0, 'Step until which dead codes are revived; 0 never', ge=0)
     revive_every: int = opt(100, 'Steps between revivals', gt=0)
     keep_checkpoints: int = opt(3, 'Newest checkpoints to keep', gt=0)
+    frozen: Optional[str] = opt(None, 'Parts that are not trained, such as `encoder,latent_tokens,quantize` to train a decoder on codes that stay')
     cpu: bool = opt(False, 'Train on the CPU even when there is a GPU?')
 
 # %% ../nbs/00_config.ipynb #36e0fc2d

@@ -6,12 +6,15 @@
 __all__ = ['KINDS', 'EVAL_IMAGES', 'EVAL_LINES', 'BUILD', 'USAGE', 'model_kind', 'teacher', 'reconstruction_settings',
            'tokenizer_task', 'text_encoder', 'generator_task', 'learning', 'number_format', 'on_cpu', 'accelerator',
            'heldout_images', 'load_tokenizer', 'check_sizes', 'check_tokens', 'some_lines', 'heldout_lines',
-           'encoded_lines', 'check_run', 'build_tokenizer', 'build_generator', 'build_tower', 'build',
-           'tokenizer_watchers', 'generator_watchers', 'tower_watchers', 'watchers', 'preview_counts', 'plural', 'flat',
-           'changed', 'unheeded', 'describe_model', 'describe_data', 'describe', 'train', 'finish', 'leave', 'main']
+           'encoded_lines', 'check_run', 'build_tokenizer', 'build_generator', 'build_tower', 'freeze', 'build',
+           'tokenizer_watchers', 'generator_watchers', 'samples', 'tower_watchers', 'watchers', 'preview_counts',
+           'plural', 'flat', 'changed', 'unheeded', 'describe_model', 'describe_data', 'describe', 'train', 'finish',
+           'leave', 'main']
 
 # %% ../../nbs/train/60_run.ipynb #1dee8231
 import gc, sys
+from collections.abc import Callable
+from functools import partial
 import numpy as np, torch
 from accelerate import Accelerator
 from itertools import islice
@@ -22,9 +25,10 @@ from ..basics import seed_everything
 from ..config import list_presets, load_config, save_config, to_config, to_dict
 from ..data.shards import make_loader
 from ..data.token_shards import make_token_loader, open_tokens, training_spec
-from ..data.tokens import check_source, source
+from ..data.tokens import Source, check_source, source
 from ..hub.pretrained import find, load, model_class
 from ..models.base import load_weights
+from ..models.maskgen import MaskGen
 from ..models.text import TextEncoder
 from ..models.text_tower import TextTower
 from ..models.vqgan import PixelVQGAN
@@ -32,6 +36,7 @@ from .callbacks import (EMA, Alarms, Codebook, Evaluation, JSONLog, Metrics, Pre
                                    best_model, plot_log)
 from .checkpoints import Checkpoints, list_checkpoints, resume
 from .generators import ARTask, GeneratorTask, HeldOut, MaskGITTask, Samples, preview_classes
+from .maskgen import MaskGenKLTask, MaskGenTask, MaskGenVQTask, PromptSamples
 from .loop import Task, TrainState, fit, make_accelerator, make_state
 from .perceptual import perceptual_loss
 from .schedules import fast_bfloat16, make_optimizers, make_schedulers
@@ -44,7 +49,7 @@ KINDS = dict(ViT='ImageBert', UViT='UViTBert', RAR='RAR') # `model.generator.mod
 def model_kind(cfg)->str: # Name of the class
     "The model a configuration describes"
     g,m = cfg.model.generator,cfg.model.maskgen
-    if m.decoder_embed_dim: raise ValueError('model.maskgen.decoder_embed_dim is set: this configuration describes a MaskGen, which this version cannot train')
+    if m.decoder_embed_dim: return 'MaskGenKL' if cfg.model.vq_model.quantize_mode=='vae' else 'MaskGenVQ'
     if cfg.model.text_tower.width: return 'TextTower'
     if not g.hidden_size: return 'TATiTok' if cfg.dataset.params.dataset_with_text_label else 'TiTok'
     return KINDS[g.model_type or ('ViT' if g.num_steps else 'RAR')]
@@ -81,24 +86,27 @@ def tokenizer_task(cfg, # Configuration
 
 # %% ../../nbs/train/60_run.ipynb #c7596ae2
 def text_encoder(cfg)->TextEncoder|None: # None if the model reads no text
-    "The text encoder that a text-aware tokenizer is trained with"
-    if model_kind(cfg)!='TATiTok': return None
+    "The text encoder that a text-aware tokenizer or a MaskGen is trained with"
+    if model_kind(cfg) not in ('TATiTok','MaskGenVQ','MaskGenKL'): return None
     v = cfg.model.vq_model
     try: enc = TextEncoder.load(v.text_encoder)
     except ValueError as e: raise ValueError(f'model.vq_model.text_encoder: {e}') from None
     if enc.context_length>v.text_context_length or enc.width!=v.text_embed_dim:
-        raise ValueError(f'model.vq_model.text_encoder={v.text_encoder} gives {enc.context_length} positions of {enc.width} channels; the decoder is configured for up to '
+        raise ValueError(f'model.vq_model.text_encoder={v.text_encoder} gives {enc.context_length} positions of {enc.width} channels; the model is configured for up to '
                          f'{v.text_context_length} of {v.text_embed_dim} (model.vq_model.text_context_length, text_embed_dim). Set these two, or take another tower.')
     return enc
 
 # %% ../../nbs/train/60_run.ipynb #42bbef1f
 def generator_task(cfg, # Configuration
                    model:nn.Module,
-                   tokenizer:nn.Module|None)->Task: # Encodes, if the data are images
+                   tokenizer:nn.Module|None, # Encodes, if the data are images
+                   texts:nn.Module|None=None)->Task: # Reads captions, if the model does
     "The task of a generator"
-    g,l = cfg.model.generator,cfg.losses
+    g,m,l,kind = cfg.model.generator,cfg.model.maskgen,cfg.losses,type(model).__name__
+    if kind=='MaskGenKL': return MaskGenKLTask(model, texts, m.diffusion_batch_mul, m.mask_schedule_strategy, tokenizer=tokenizer, text_dropout=m.text_drop_prob)
+    if kind=='MaskGenVQ': return MaskGenVQTask(model, texts, l.loss_weight_unmasked_token, m.mask_schedule_strategy, l.label_smoothing, tokenizer=tokenizer, text_dropout=m.text_drop_prob)
     kw = dict(tokenizer=tokenizer, label_dropout=g.class_label_dropout, smoothing=l.label_smoothing)
-    if type(model).__name__=='RAR': return ARTask(model, g.randomness_anneal_start, g.randomness_anneal_end, **kw)
+    if kind=='RAR': return ARTask(model, g.randomness_anneal_start, g.randomness_anneal_end, **kw)
     return MaskGITTask(model, l.loss_weight_unmasked_token, g.mask_schedule_strategy, **kw)
 
 # %% ../../nbs/train/60_run.ipynb #a8775877
@@ -153,41 +161,46 @@ def load_tokenizer(cfg)->nn.Module|None: # None if none is named
     if not name: return None
     try: model = load(name, config=cfg if find(name).config is None else None)
     except ValueError as e: raise ValueError(f'experiment.tokenizer_checkpoint: {e} (Training on tokens needs no tokenizer, except for previews: set it to null.)') from None
-    if not hasattr(model, 'is_vae') or model.is_vae: raise ValueError(f'experiment.tokenizer_checkpoint={name} is no tokenizer with a codebook; MaskGIT and RAR choose among codes')
+    kind = model_kind(cfg); want = 'of vectors (a VAE)' if kind=='MaskGenKL' else 'with a codebook'
+    if getattr(model, 'is_vae', None)!=(kind=='MaskGenKL'): raise ValueError(f'experiment.tokenizer_checkpoint={name} is no tokenizer {want}, which a {kind} needs')
     return model
 
 # %% ../../nbs/train/60_run.ipynb #266d9daa
-def check_sizes(cfg, k:int, n:int, what:str):
-    "Does the generator expect `n` tokens of `k` codes?"
-    want = dict(codebook_size=cfg.model.vq_model.codebook_size, image_seq_len=cfg.model.generator.image_seq_len or cfg.model.vq_model.num_latent_tokens)
-    if tuple(want.values())!=(k,n):
-        raise ValueError(f'{what}: {n} tokens of {k} codes; the generator is configured for {want["image_seq_len"]} of {want["codebook_size"]}. '
-                         f'Set model.vq_model.codebook_size={k} and model.generator.image_seq_len={n}, or take other tokens.')
+def check_sizes(cfg, s:Source, what:str):
+    "Does the generator expect such tokens?"
+    v,g = cfg.model.vq_model,cfg.model.generator; vae,text = v.quantize_mode=='vae',bool(cfg.model.maskgen.decoder_embed_dim)
+    if vae!=(s.kind=='vae'): raise ValueError(f'{what}: tokens of a {s.kind}; the generator is configured for those of a {v.quantize_mode} (model.vq_model.quantize_mode)')
+    key,unit = ('token_size','channels') if vae else ('codebook_size','codes')
+    length = 'model.vq_model.num_latent_tokens' if text else 'model.generator.image_seq_len'
+    want,got = (v[key], (None if text else g.image_seq_len) or v.num_latent_tokens),(getattr(s, key), s.num_tokens)
+    if want!=got: raise ValueError(f'{what}: {got[1]} tokens of {got[0]} {unit}; the generator is configured for {want[1]} of {want[0]}. Set model.vq_model.{key}={got[0]} and {length}={got[1]}, or take other tokens.')
 
 def check_tokens(cfg, sources:list, # From `open_tokens`
                  tokenizer:nn.Module|None):
     "Do tokens, tokenizer and generator belong together?"
     own = tokenizer and source(tokenizer, cfg.experiment.tokenizer_checkpoint)
-    if own: check_sizes(cfg, own.codebook_size, own.num_tokens, f'experiment.tokenizer_checkpoint={own.name}')
+    if own: check_sizes(cfg, own, f'experiment.tokenizer_checkpoint={own.name}')
     for s in (s for s in sources if s.source):
-        check_sizes(cfg, s.source.codebook_size, s.source.num_tokens, s.paths[0])
+        check_sizes(cfg, s.source, s.paths[0])
         if own: check_source(s, own)
+        if cfg.model.maskgen.decoder_embed_dim: continue # captions instead of classes
         (lo,hi),n = s.classes(),cfg.model.generator.condition_num_classes
         if not 0<=lo<=hi<n: raise ValueError(f'{s.paths[0]} and its neighbours hold classes {lo} to {hi}' + ' (-1: none)'*(lo<0) + f'; the generator is configured for 0 to {n-1} (model.generator.condition_num_classes)')
 
 # %% ../../nbs/train/60_run.ipynb #fda35711
 EVAL_LINES = 512 # of each source
 
-def some_lines(src, n:int=EVAL_LINES)->tuple: # Tokens `b n`, classes `b`
+def some_lines(src, n:int=EVAL_LINES)->dict: # A batch: `tokens` or `moments`, `cls`, `text`
     "Lines evenly spread over a source; broken ones are left out"
     out = []
     for i in np.linspace(0, len(src)-1, min(n, len(src))).round().astype(int):
         try: out.append(src[int(i)])
         except ValueError: continue
-    return torch.stack([x['tokens'] for x in out]),torch.tensor([x['cls'] for x in out])
+    tokens = torch.stack([torch.cat([x['tokens'], x['logvar']], -1) if 'logvar' in x else x['tokens'] for x in out])
+    return {'moments' if 'logvar' in out[0] else 'tokens': tokens} | dict(cls=torch.tensor([-1 if x['cls'] is None else x['cls'] for x in out]), text=[x['recap'] or x['text'] or '' for x in out])
 
 # %% ../../nbs/train/60_run.ipynb #32a8d122
-def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → (tokens, classes)
+def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → batch, see `some_lines`
     "Lines a generator is measured on: of each held-out source, and as many of the training tokens"
     p,out = cfg.dataset.params,{}
     for spec in p.eval_shards_path_or_url.split('::') if p.eval_shards_path_or_url else ():
@@ -198,11 +211,12 @@ def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → (tokens, clas
     return out
 
 @torch.no_grad()
-def encoded_lines(cfg, spec:str, tokenizer)->tuple:
+def encoded_lines(cfg, spec:str, tokenizer)->dict:
     if tokenizer is None: raise ValueError(f'dataset.params.eval_shards_path_or_url={spec} holds images: set experiment.tokenizer_checkpoint, or give token shards')
     c = cfg.copy(); c.dataset.params.eval_shards_path_or_url = spec
-    batches = [(tokenizer.encode(x['image']).tokens, x['cls']) for x in islice(make_loader(c, 'eval', batch_size=64, num_workers=0), EVAL_LINES//64)]
-    return tuple(map(torch.cat, zip(*batches)))
+    batches = [(tokenizer.encode(x['image']), x) for x in islice(make_loader(c, 'eval', batch_size=64, num_workers=0), EVAL_LINES//64)]
+    line = lambda e: torch.cat([e.aux['posterior'].mean, e.aux['posterior'].logvar], -1) if tokenizer.is_vae else e.tokens
+    return {'moments' if tokenizer.is_vae else 'tokens': torch.cat([line(e) for e,_ in batches])} | dict(cls=torch.cat([x['cls'] for _,x in batches]), text=sum([x['text'] for _,x in batches], []))
 
 # %% ../../nbs/train/60_run.ipynb #6171dda0
 def check_run(cfg)->Path: # Output folder
@@ -226,12 +240,12 @@ def build_tokenizer(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its 
 def build_generator(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its weights
     model = model_class(model_kind(cfg))(cfg)
     report = init_weights(model, *filter(None, [cfg.experiment.init_weight]))
-    tokenizer,place = load_tokenizer(cfg),dict(rank=acc.process_index, world=acc.num_processes)
+    tokenizer,texts,place = load_tokenizer(cfg),text_encoder(cfg),dict(rank=acc.process_index, world=acc.num_processes)
     loader = make_token_loader(cfg, 'train', **place)
     check_tokens(cfg, [] if loader is None else loader.samples.sources, tokenizer)
-    if loader is not None: return generator_task(cfg, model, None),loader,report
+    if loader is not None: return generator_task(cfg, model, None, texts),loader,report
     if tokenizer is None: raise ValueError(f'{training_spec(cfg)} holds images: set experiment.tokenizer_checkpoint to the tokenizer that encodes them, or pretokenize them')
-    return generator_task(cfg, model, tokenizer),make_loader(cfg, 'train', **place),report
+    return generator_task(cfg, model, tokenizer, texts),make_loader(cfg, 'train', **place),report
 
 # %% ../../nbs/train/60_run.ipynb #1ad9189a
 def build_tower(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its weights
@@ -240,6 +254,15 @@ def build_tower(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its weig
     report = init_weights(model, *filter(None, [cfg.experiment.init_weight]))
     return ContrastiveTask(model, cfg.model.text_tower.swapped_captions),make_loader(cfg, 'train', rank=acc.process_index, world=acc.num_processes),report
 
+# %% ../../nbs/train/60_run.ipynb #3e61b3dd
+def freeze(model:nn.Module,
+           names:str|None): # Separated by commas
+    "Exclude parts of a model from training"
+    for name in filter(None, (s.strip() for s in (names or '').split(','))):
+        parts = [p for k,p in model.named_parameters() if k==name or k.startswith(f'{name}.')]
+        if not parts: raise ValueError(f"training.frozen: the model has no part {name!r}; it has {', '.join(dict.fromkeys(k.split('.')[0] for k,_ in model.named_parameters()))}")
+        for p in parts: p.requires_grad_(False)
+
 # %% ../../nbs/train/60_run.ipynb #c0ec0cc4
 BUILD = dict(TiTok=build_tokenizer, TATiTok=build_tokenizer, TextTower=build_tower) # everything else is a generator
 
@@ -247,6 +270,7 @@ def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
     "Model, task, data and optimizers"
     seed_everything(cfg.training.seed)
     task,loader,report = BUILD.get(model_kind(cfg), build_generator)(cfg, acc)
+    freeze(task.model, cfg.training.frozen)
     st = make_state(task, loader, *learning(cfg, task), acc, cfg.training.max_train_steps, seed=cfg.training.seed, max_grad_norm=cfg.training.max_grad_norm)
     seed_everything(cfg.training.seed + 1 + acc.process_index)
     return st,report
@@ -255,7 +279,8 @@ def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
 def tokenizer_watchers(cfg, st:TrainState, out:Path, first:bool)->list: # Callbacks
     "Who watches a tokenizer; only the first process measures and draws"
     e,t,model = cfg.experiment,cfg.training,st.task.model
-    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every)] if model.codebook_size and model.stage!=2 else []
+    learns = model.codebook_size and model.stage!=2 and any(p.requires_grad for p in model.quantize.parameters())
+    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every)] if learns else []
     heldout,captions = heldout_images(cfg) if first else ({},{})
     if not heldout: return [Alarms(e.log_every, model.codebook_size), *before]
     reads = getattr(st.task, 'text_encoder', None) is not None
@@ -270,8 +295,14 @@ def generator_watchers(cfg, st:TrainState, out:Path, first:bool)->list:
     if not first: return [Alarms(e.log_every)]
     tokenizer = load_tokenizer(cfg); lines = heldout_lines(cfg, tokenizer)
     measure = [HeldOut(lines, e.eval_every)] if lines else []
-    draw = [Samples(tokenizer, preview_classes(n, st.task.model.num_classes), out/'previews', e.generate_every)] if tokenizer and n else []
+    draw = [samples(st.task, tokenizer, lines, n)(out/'previews', e.generate_every)] if tokenizer and n else []
     return [Alarms(e.log_every), *measure, *draw]
+
+def samples(task:GeneratorTask, tokenizer, lines:dict, n:int)->Callable: # Of the folder and the interval
+    "Who draws: of each class, or of held-out captions"
+    if not isinstance(task, MaskGenTask): return partial(Samples, tokenizer, preview_classes(n, task.model.num_classes))
+    texts = list(dict.fromkeys(sum([b['text'][:n] for b in lines.values()], []))) or ['']
+    return partial(PromptSamples, tokenizer, [texts[i*len(texts)//n] for i in range(n)] if len(texts)>=n else texts, task.text_encoder)
 
 # %% ../../nbs/train/60_run.ipynb #56a982dc
 def tower_watchers(cfg, st:TrainState, out:Path, first:bool)->list:
@@ -324,6 +355,7 @@ def describe_model(m:nn.Module)->str:
     size = f'{type(m).__name__}, {m.num_parameters()/1e6:.2f} M parameters, {m.num_parameters(True)/1e6:.2f} M trained; '
     if isinstance(m, TextTower): return f'{size}{m.text_parameters()/1e6:.2f} M of them in the text half, {len(m.vocabulary):,} words and pieces'
     size += f'{m.num_tokens} tokens'
+    if isinstance(m, MaskGen): return f'{size} of ' + (f'{m.codebook_size} codes' if m.codebook_size else f'{m.channels} channels') + f', captions of {m.text_dim} channels'
     if hasattr(m, 'num_classes'): return f'{size} of {m.codebook_size} codes, {plural(m.num_classes, "class")}'
     return f'{size}, {m.bits_per_image:.0f} bits, {m.image_size}×{m.image_size} pixels'
 
@@ -395,6 +427,7 @@ Trains what a configuration describes. The same command continues an interrupted
                                               generators also take tokens: a folder of `tok1d pretokenize`, or a .jsonl
   dataset.params.eval_shards_path_or_url=…    held-out images or tokens, likewise
   experiment.tokenizer_checkpoint=…           tokenizer of a generator: encodes images, draws previews
+  model.vq_model.text_encoder=…               reads captions, for a TA-TiTok or a MaskGen
   experiment.output_dir=…                     where everything is written
   training.max_train_steps=…                  optimizer steps
   training.per_gpu_batch_size=…               images per process and batch
