@@ -1,6 +1,7 @@
-"A text-aware tokenizer and a text tower train from the command, and a killed run equals one that never was"
+"A text-aware tokenizer, a text tower and both kinds of MaskGen train from the command, and a killed run equals one that never was"
 import json
 import pytest
+from test_pretokenize import tokenizer
 from test_resume import STEPS, arguments, finish, kill_when, pictures, same_run
 
 WORDS = 'red green blue pale dark big small hat cat robot face sky'.split()
@@ -16,6 +17,7 @@ def captioned(tmp_path_factory):
     words = Vocabulary.build([f.read_text() for f in data.glob('*.txt')])
     cfg = dict(embed_dim=16, text_cfg=dict(context_length=8, vocab_size=len(words), width=16, heads=2, layers=2))
     TextEncoder(build_tower(cfg), words, cfg).save(base/'tower')
+    for kind in ('vq', 'vae'): tokenizer(base/kind, kind=kind)
     return data, base
 
 def tatitok(data, out, tower):
@@ -29,10 +31,19 @@ def tower(data, out):
             'model.text_tower.embed_dim=16', f'training.max_train_steps={STEPS}', 'experiment.save_every=3', 'experiment.log_every=2', 'experiment.eval_every=14', 'training.per_gpu_batch_size=4',
             'lr_scheduler.params.warmup_steps=2', 'lr_scheduler.params.decay_steps=4', 'training.mixed_precision=no', 'experiment.log_grad_norm_every=2']
 
-@pytest.mark.parametrize('kind', ['tatitok', 'tower'])
-def test_killed(captioned, tmp_path, kind):
+def maskgen(data, out, kind, base):
+    return [f'config=maskgen_{kind}_tiny', f'experiment.output_dir={out}', f'dataset.params.train_shards_path_or_url={data}', f'dataset.params.eval_shards_path_or_url={data}',
+            f'experiment.tokenizer_checkpoint={base/("vae" if kind=="kl" else "vq")}', f'model.vq_model.text_encoder={base/"tower"}', 'model.vq_model.text_context_length=8', 'model.vq_model.text_embed_dim=16',
+            'model.vq_model.num_latent_tokens=4', *(['model.vq_model.token_size=12'] if kind=='kl' else ['model.vq_model.codebook_size=32']), 'model.maskgen.decoder_embed_dim=32', 'model.maskgen.decoder_depth=2',
+            'model.maskgen.decoder_num_heads=2', 'model.maskgen.num_iter=2', 'losses.diffloss_w=32', 'losses.diffloss_d=1', 'losses.num_sampling_steps="4"', 'dataset.preprocessing.crop_size=16',
+            'dataset.preprocessing.resize_shorter_edge=16', f'training.max_train_steps={STEPS}', 'training.per_gpu_batch_size=4', 'experiment.save_every=3', 'experiment.log_every=2', 'experiment.eval_every=14',
+            'experiment.generate_every=14', 'training.num_generated_images=4', 'lr_scheduler.params.warmup_steps=2', 'lr_scheduler.params.decay_steps=4', 'training.mixed_precision=no', 'experiment.log_grad_norm_every=2']
+
+@pytest.mark.parametrize('kind', ['tatitok', 'tower', 'maskgen_vq', 'maskgen_kl'])
+def test_killed(captioned, tmp_path, kind, monkeypatch):
     data, base = captioned
-    args = lambda out: tatitok(data, out, base/'tower') if kind=='tatitok' else tower(data, out)
+    recipes = dict(tatitok=lambda out: tatitok(data, out, base/'tower'), tower=lambda out: tower(data, out))
+    args = recipes.get(kind, lambda out: maskgen(data, out, kind[8:], base))
     finish(args(tmp_path/'whole'))
     out = tmp_path/'run'
     logged = lambda: (out/'log.jsonl').exists() and '"step": 6,' in (out/'log.jsonl').read_text()
@@ -45,6 +56,31 @@ def test_killed(captioned, tmp_path, kind):
         from tok1d.models.text import TextEncoder
         assert TextEncoder.load(out)('a red hat').guidance.shape==(1, 40, 32)
     else: assert list((out/'previews').iterdir())
+    if kind.startswith('maskgen'):
+        from tok1d.hub.pretrained import load_pipeline
+        from tok1d.models import titok
+        monkeypatch.setitem(titok.SIZES, 'tiny', (64,2,2))  # of the tokenizer, which is tinier than what ships
+        assert load_pipeline(out)(['a red hat', 'a big cat'], seed=1, output='tensor').shape==(2, 3, 16, 16)
+
+def test_pretokenized(captioned, tmp_path, monkeypatch):
+    "MaskGen trains on token shards with captions: ids, or moments of a VAE"
+    import os
+    from tok1d.config import load_config
+    from tok1d.train.pretokenize import pretokenize
+    from tok1d.train.run import accelerator, build
+    from tok1d.models import titok
+    monkeypatch.setitem(titok.SIZES, 'tiny', (64,2,2))
+    data, base = captioned
+    for kind, name in (('vq', 'vq'), ('kl', 'vae')):
+        pretokenize(str(data), tmp_path/name, str(base/name), 'none', cpu=True)
+        args = [a for a in maskgen(tmp_path/name, tmp_path/'out', kind, base) if not a.startswith('config=')]
+        cfg = load_config(f'maskgen_{kind}_tiny', args)
+        st, _ = build(cfg, accelerator(cfg))
+        batch = next(iter(st.loader))
+        assert ('moments' in batch)==(kind=='kl') and batch['text'][0].startswith('a ')
+        assert st.task(batch, 0, st.generator())[0]['loss'].isfinite()
+        wrong = load_config(f'maskgen_{kind}_tiny', args + ['model.vq_model.num_latent_tokens=8'])
+        with pytest.raises(ValueError, match='Set model.vq_model.*num_latent_tokens=4'): build(wrong, accelerator(wrong))
 
 def test_refused(captioned, tmp_path):
     "Sizes that do not belong together, and a tower that is not there"

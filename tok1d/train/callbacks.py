@@ -182,16 +182,17 @@ class Codebook(Callback):
     def __init__(self, quantizer_start:int=0, # Steps without quantizing before the start by k-means
                  revive_until:int=0, # Step after which dead codes stay dead; 0 never revives
                  revive_every:int=100, # Steps without use that make a code dead
-                 per_code:int=16): # Latents per code for k-means
-        self.quantizer_start,self.revive_until,self.revive_every,self.per_code = quantizer_start,revive_until,revive_every,per_code
-        self.pool,self.used = [],None
+                 per_code:int=16, # Latents per code for k-means
+                 average:float|None=None): # Decay of running means that replace the codes' gradient
+        self.quantizer_start,self.revive_until,self.revive_every,self.per_code,self.average = quantizer_start,revive_until,revive_every,per_code,average
+        self.pool,self.used,self.sums = [],None,None
 
     def start(self, st):
         self.quantize = st.task.model.quantize
         self.quantize.bypass = st.step<self.quantizer_start
 
-    def state_dict(self): return dict(pool=self.pool, used=self.used)
-    def load_state_dict(self, s): self.pool,self.used = list(s.get('pool', [])),s.get('used')
+    def state_dict(self): return dict(pool=self.pool, used=self.used, sums=self.sums)
+    def load_state_dict(self, s): self.pool,self.used,self.sums = list(s.get('pool', [])),s.get('used'),s.get('sums')
 
 # %% ../../nbs/train/50_callbacks.ipynb #43fc488f
 @patch
@@ -202,7 +203,9 @@ def step(self:Codebook, st:TrainState):
         left = (self.quantizer_start-st.step)*len(z)*st.acc.num_processes
         if left<self.per_code*k: self.pool.append(gather_ranks(z).cpu())
         if st.step==self.quantizer_start: self.begin(st)
-    elif st.step<=self.revive_until:
+        return
+    if self.average: self.follow(st, z)
+    if st.step<=self.revive_until:
         counts = code_counts(st.seen['ids'], k)
         self.used = counts if self.used is None else self.used.to(counts)+counts
         if st.step%self.revive_every==0: self.revive(st, z)
@@ -215,6 +218,19 @@ def begin(self:Codebook, st):
     self.quantize.start(z, generator=batch_generator(st.seed, st.step))
     self.jumped(st, torch.ones(self.quantize.codebook_size, dtype=torch.bool))
     self.quantize.bypass = False
+
+# %% ../../nbs/train/50_callbacks.ipynb #c3bc9f11
+@patch
+def follow(self:Codebook, st, z):
+    "Place each code at the running mean of the latents that chose it"
+    w,ids = self.quantize.embedding.weight,st.seen['ids'].flatten()
+    z = self.quantize.norm(z.float())
+    new = torch.cat([torch.zeros_like(w, dtype=torch.float32).index_add_(0, ids, z), code_counts(ids, len(w))[:,None].float()], 1)  # k d+1
+    new = st.acc.reduce(new, 'sum')
+    if self.sums is None: self.sums = torch.cat([self.quantize.norm(w.detach().float()), torch.ones_like(new[:,-1:])], 1)  # each code begins as one latent
+    self.sums = self.sums.to(new)*self.average + new*(1-self.average)
+    heard = self.sums[:,-1:]>1e-3  # of the others nothing is known any more
+    w.data.copy_(torch.where(heard, self.quantize.norm(self.sums[:,:-1]/self.sums[:,-1:].clamp(min=1e-3)), w))
 
 # %% ../../nbs/train/50_callbacks.ipynb #cc6d0cf0
 @patch
@@ -233,6 +249,7 @@ def jumped(self:Codebook, st, rows:Tensor): # `k` bool
     "Codes have moved: the same ones in every process, no momentum, no memory of the old place"
     w = self.quantize.embedding.weight; rows = rows.to(w.device)
     if st.acc.num_processes>1: torch.distributed.broadcast(w.data, 0)
+    if self.sums is not None: self.sums[rows] = torch.cat([self.quantize.norm(w.detach().float()), torch.ones(len(w), 1, device=w.device)], 1)[rows].to(self.sums)
     if st.ema is not None: st.ema.quantize.embedding.weight[rows] = w[rows].to(st.ema.quantize.embedding.weight)
     for opt in st.optimizers['model'].values():
         for v in opt.state.get(w, {}).values():

@@ -70,7 +70,7 @@ def reconstruction_settings(l)->dict: # `cfg.losses` → arguments of `Reconstru
     perceptual = perceptual_loss(l.perceptual_loss) if l.perceptual_loss and l.perceptual_weight else None
     return dict(pixel=l.reconstruction_loss, pixel_weight=l.reconstruction_weight, l1_weight=l.l1_weight, gradient_weight=l.gradient_weight,
                 perceptual=perceptual, perceptual_weight=l.perceptual_weight, perceptual_start=l.perceptual_start,
-                quantizer_weight=l.quantizer_weight, kl_weight=l.kl_weight, logvar=l.logvar_init)
+                quantizer_weight=l.quantizer_weight, spread_weight=l.spread_weight, kl_weight=l.kl_weight, logvar=l.logvar_init)
 
 # %% ../../nbs/train/60_run.ipynb #bba9e8e5
 def tokenizer_task(cfg, # Configuration
@@ -280,7 +280,7 @@ def tokenizer_watchers(cfg, st:TrainState, out:Path, first:bool)->list: # Callba
     "Who watches a tokenizer; only the first process measures and draws"
     e,t,model = cfg.experiment,cfg.training,st.task.model
     learns = model.codebook_size and model.stage!=2 and any(p.requires_grad for p in model.quantize.parameters())
-    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every)] if learns else []
+    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every, average=t.codebook_average)] if learns else []
     heldout,captions = heldout_images(cfg) if first else ({},{})
     if not heldout: return [Alarms(e.log_every, model.codebook_size), *before]
     reads = getattr(st.task, 'text_encoder', None) is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import nn, Tensor
 from ..models.base import load_weights
 from .loop import Task, TrainState
-from .losses import LeCam, NLayerDiscriminator, generator_loss, gradient_loss, hinge, pixel_loss
+from .losses import LeCam, NLayerDiscriminator, generator_loss, gradient_loss, hinge, pixel_loss, spread_loss
 
 # %% ../../nbs/train/30_tasks.ipynb #f493f4eb
 class Stage1Task(Task):
@@ -46,13 +46,14 @@ class ReconstructionTask(Task):
                  perceptual:nn.Module|None=None, # `(prediction, target) → scalar`
                  perceptual_weight:float=0., perceptual_start:int=0, # Optimizer step at which it starts
                  quantizer_weight:float=1., # Of codebook and commitment loss
+                 spread_weight:float=0., # Of `spread_loss`, VQ
                  kl_weight:float=1e-6, logvar:float=0., # VAE
                  text_encoder:nn.Module|None=None): # Reads the captions, for a text-aware tokenizer
         super().__init__(model)
         self.pixel,self.perceptual,self.text_encoder = pixel_loss(pixel),perceptual,text_encoder
         self.pixel_weight,self.l1_weight,self.gradient_weight = pixel_weight,l1_weight,gradient_weight
         self.perceptual_weight,self.perceptual_start = perceptual_weight,perceptual_start
-        self.quantizer_weight,self.kl_weight,self.logvar = quantizer_weight,kl_weight,logvar
+        self.quantizer_weight,self.spread_weight,self.kl_weight,self.logvar = quantizer_weight,spread_weight,kl_weight,logvar
         if text_encoder is not None: text_encoder.cache_size = 0  # what is computed together must not depend on what came before: a resumed run is exact
 
 # %% ../../nbs/train/30_tasks.ipynb #a6350354
@@ -75,7 +76,8 @@ def image_terms(self:ReconstructionTask,
 def bottleneck_terms(self:ReconstructionTask, enc)->dict: # Name → (weight, loss)
     "The terms of the codebook, or of the Gaussian"
     if 'posterior' in enc.aux: return dict(kl=(self.kl_weight, enc.aux['posterior'].kl().mean()))
-    return dict(quantizer=(self.quantizer_weight, enc.aux['quantizer_loss']))
+    spread = dict(spread=(self.spread_weight, spread_loss(enc.aux['latents']))) if self.spread_weight else {}
+    return dict(quantizer=(self.quantizer_weight, enc.aux['quantizer_loss'])) | spread
 
 # %% ../../nbs/train/30_tasks.ipynb #a749db3f
 @patch

@@ -1,0 +1,63 @@
+"""Move a finished run into the package, and measure what ships (developers only).
+
+    python .ci/weights.py ship RUN NAME [--bits 8]     weights, configuration, recipe, log and curve → tok1d/weights/NAME
+    python .ci/weights.py measure NAME …               the tables of a tokenizer's card, as Markdown
+
+Weights are stored in half precision; with `--bits 8` as 8-bit floats (e4m3), for generators, which lose little by it.
+"""
+import json, shutil, sys
+from pathlib import Path
+import torch
+from safetensors.torch import load_file, save_file
+from tok1d.data.embedded import embedded_samples, heldout, photos
+from tok1d.basics import load_image
+from tok1d.eval.reconstruction import evaluate
+from tok1d.hub.pretrained import load
+from tok1d.models.text import TextEncoder
+
+WEIGHTS = Path(__file__).resolve().parents[1]/'tok1d'/'weights'
+DATA = [('/work/data/', 'data/embedded/'), ('/work/runs/', 'outputs/'), ('/work/', '')]
+
+def ship(run, name, bits=16):
+    "Copy what belongs to a model, without the places of this machine"
+    run,out = Path(run),WEIGHTS/name
+    out.mkdir(parents=True, exist_ok=True)
+    sd,dtype = load_file(run/'model.safetensors'),torch.float8_e4m3fn if bits==8 else torch.float16
+    small = lambda v: v.ndim<2 or min(v.shape)==1  # norms, biases, mask tokens: few, and they matter
+    sd = {k: v.to(torch.float16 if small(v) else dtype).contiguous() for k,v in sd.items()}
+    save_file(sd, out/'model.safetensors', metadata=dict(format='pt'))
+    for source,target in (('config.json','config.json'), ('config.yaml','recipe.yaml'), ('log.jsonl','log.jsonl')):
+        text = (run/source).read_text()
+        for a,b in DATA: text = text.replace(a, b)
+        (out/target).write_text(text)
+    shutil.copy(run/'curve.png', out/'curve.png')
+    print(f'{out}: {sum(f.stat().st_size for f in out.iterdir())/1e6:.1f} MB')
+
+def rows(label, scores, field, form): return f'| {label} | ' + ' | '.join(form.format(getattr(s, field)) for s in scores) + ' |'
+
+def measure(name, n=1024):
+    "PSNR and SSIM at every token count on what the package holds out"
+    model = load(name)
+    sets = {'characters and scenes (A)': heldout(n, 'A'), 'emoji (B)': heldout(n, 'B'), 'photographs': torch.stack([load_image(p, 64) for _,p in photos()])}
+    texts = {}
+    if hasattr(model, 'text_encoder'):
+        enc = TextEncoder.load(model.config.model.vq_model.text_encoder)
+        captions = {k: [s.text for s in embedded_samples('heldout', c, n)] for k,c in zip(sets, 'AB')} | {'photographs': ['']*5}
+        texts = {k: enc(v, 'guidance', announce=False).guidance for k,v in captions.items()}
+    scores = {k: evaluate(model, x, text=texts.get(k)) for k,x in sets.items()}
+    ks = [s.k for s in next(iter(scores.values()))]
+    for what,field,form in (('PSNR in dB','psnr','{:.2f}'), ('SSIM','ssim','{:.3f}')):
+        print(f'\n| {what}, at tokens | ' + ' | '.join(map(str, ks)) + ' |\n| --- | ' + ' | '.join(['---:']*len(ks)) + ' |')
+        for k,s in scores.items(): print(rows(f'{k}, {len(sets[k])}', s, field, form))
+    if model.codebook_size:
+        from tok1d.models.quantizer import perplexity, usage
+        with torch.inference_mode(): ids = torch.cat([model.encode(b).tokens for k in list(sets)[:2] for b in sets[k].split(64)])
+        k = model.codebook_size
+        print(f'\nCodebook on the {len(ids)} held-out pictures: {float(usage(ids, k)):.1%} of {k:,} codes in use, perplexity {float(perplexity(ids, k)):.0f}.')
+
+if __name__=='__main__':
+    what,*args = sys.argv[1:] or ['']
+    if what=='ship': ship(*args[:2], bits=int(args[3]) if '--bits' in args else 16)
+    elif what=='measure':
+        for a in args: print(f'\n## {a}'); measure(a)
+    else: sys.exit(__doc__)
