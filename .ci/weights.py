@@ -2,6 +2,7 @@
 
     python .ci/weights.py ship RUN NAME [--bits 8]     weights, configuration, recipe, log and curve → tok1d/weights/NAME
     python .ci/weights.py measure NAME …               the tables of a tokenizer's card, as Markdown
+    python .ci/weights.py probe DATA                   train the probe of tok1d.eval.attributes on what `tok1d data build` drew
 
 Weights are stored in half precision; with `--bits 8` as 8-bit floats (e4m3), for generators, which lose little by it.
 """
@@ -55,9 +56,33 @@ def measure(name, n=1024):
         k = model.codebook_size
         print(f'\nCodebook on the {len(ids)} held-out pictures: {float(usage(ids, k)):.1%} of {k:,} codes in use, perplexity {float(perplexity(ids, k)):.0f}.')
 
+def probe(data, epochs=4, batch=128):
+    "Two minutes on two cores"
+    from tok1d.data.embedded import read_tar
+    from tok1d.eval.attributes import Probe, accuracy, probe_loss, save_probe, shown, vocabulary
+    import io
+    from PIL import Image
+    def read(pattern):
+        ss = [s for f in sorted(Path(data).glob(pattern)) for s in read_tar(f)]
+        x = torch.stack([(load_image(Image.open(io.BytesIO(s['webp'])))*255).byte() for s in ss])
+        return x,[shown(json.loads(s['json'])['combination']) for s in ss]
+    torch.manual_seed(0)
+    x,asked = read('A-train-*.tar'); print(len(x), 'drawings')
+    model = Probe(vocabulary(asked)); steps = epochs*len(x)//batch
+    opt = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=.02)
+    plan = torch.optim.lr_scheduler.OneCycleLR(opt, 2e-3, steps)
+    for step in range(steps):
+        at = torch.randint(len(x), (batch,))
+        pics = torch.roll(x[at].float()/255, (int(torch.randint(-3, 4, ())),int(torch.randint(-3, 4, ()))), (2,3))
+        loss = probe_loss(model, pics, [asked[i] for i in at]); opt.zero_grad(); loss.backward(); opt.step(); plan.step()
+        if step%100==0: print(step, steps, round(loss.item(), 3), flush=True)
+    save_probe(model.eval(), WEIGHTS/'tok1d-tiny-probe')
+    x,asked = read('A-heldout-*.tar'); print(accuracy(model, x.float()/255, asked, 'held out'))
+
 if __name__=='__main__':
     what,*args = sys.argv[1:] or ['']
     if what=='ship': ship(*args[:2], bits=int(args[3]) if '--bits' in args else 16)
+    elif what=='probe': probe(*args)
     elif what=='measure':
         for a in args: print(f'\n## {a}'); measure(a)
     else: sys.exit(__doc__)

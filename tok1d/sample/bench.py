@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SETUPS', 'DTYPES', 'Setup', 'random_model', 'condition', 'ways', 'without', 'Peak', 'resident', 'Run', 'timed',
-           'agreement', 'step_bytes', 'machine', 'bench_samples', 'line']
+           'agreement', 'step_bytes', 'machine', 'measure', 'bench_samples', 'line']
 
 # %% ../../nbs/sample/80_bench.ipynb #b7972a28
 import gc, json, os, platform, threading, time
@@ -114,7 +114,7 @@ def agreement(a:Tensor, b:Tensor)->float: # Share of equal ids; of vectors, of c
     "How much of two lines is the same"
     return ((a-b).abs()<2e-3*b.std() if a.is_floating_point() else a==b).float().mean().item()
 
-# %% ../../nbs/sample/80_bench.ipynb #10226e4f
+# %% ../../nbs/sample/80_bench.ipynb #2bc926da
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16)
 
 def step_bytes(model:nn.Module, int8:bool=False)->int: # Of RAR
@@ -129,6 +129,19 @@ def machine(device)->str:
     except (OSError, StopIteration): name = platform.processor() or platform.machine()
     return f'{name}, {torch.get_num_threads()} threads'
 
+# %% ../../nbs/sample/80_bench.ipynb #d442af6f
+def measure(name:str, s:Setup, dtype:str, b:int, model:nn.Module, compiled:bool, speed:float, # Bytes a second of a copy
+            first:float|None)->Iterator[dict]: # Seconds of plain float32
+    "A row for each way of drawing"
+    device,own = model.device,None
+    for way,start in ways(model, s, b, compiled).items():
+        r = timed(start, device); own = own or r
+        row = dict(model=name, batch=b, dtype=dtype, way=way, seconds=r.seconds, times=(first or own.seconds)/r.seconds, times_own=own.seconds/r.seconds, peak_mb=r.peak_mb,
+                   equal=agreement(r.tokens, own.tokens), each=[round(t, 5) for t in r.steps], machine=machine(device))
+        if s.cls is RAR and way!='plain' and b==1: row['of_bandwidth'] = step_bytes(model, way=='int8')*len(r.steps)/r.seconds/speed
+        yield row
+
+# %% ../../nbs/sample/80_bench.ipynb #b71026e6
 def bench_samples(names:list[str]|None=None, # Of `SETUPS`; all unless given
                   dtypes:tuple=('fp32','bf16'),
                   batches:tuple|None=None, # Lines at a time; those of the setup unless given
@@ -139,24 +152,17 @@ def bench_samples(names:list[str]|None=None, # Of `SETUPS`; all unless given
                   say:Callable=lambda row: None, # Called with each row
                  )->list[dict]: # A row for each model, batch, format and way
     "Time every sampler against its plain form, in one process"
-    device,rows = torch.device(device or default_device()),[]
+    device,rows,first = torch.device(device or default_device()),[],{}
     if unknown := set(names or ())-set(setups): raise ValueError(f"no such model: {', '.join(sorted(unknown))}; accepted are {', '.join(setups)}")
     if unknown := set(dtypes)-set(DTYPES): raise ValueError(f"no such number format: {', '.join(sorted(unknown))}; accepted are {', '.join(DTYPES)}")
     speed = copy_bandwidth(device)
     for name in names or setups:
-        s,base = setups[name],{}
         for dtype in dtypes:
-            model = random_model(s, device=device).to(DTYPES[dtype])
-            for b in batches or s.batches:
-                for way,start in ways(model, s, b, compiled).items():
-                    r = timed(start, device)
-                    base.setdefault(b, r)
-                    if way=='plain': own = r
-                    row = dict(model=name, batch=b, dtype=dtype, way=way, seconds=r.seconds, times=base[b].seconds/r.seconds, times_own=own.seconds/r.seconds, peak_mb=r.peak_mb,
-                               equal=agreement(r.tokens, own.tokens), steps=len(r.steps), first=sum(r.steps[:16]), last=sum(r.steps[-16:]), machine=machine(device))
-                    if s.cls is RAR and way!='plain' and b==1: row['of_bandwidth'] = step_bytes(model, way=='int8')*len(r.steps)/r.seconds/speed
-                    rows.append(row); say(row)
-            del model, start; gc.collect()
+            model = random_model(setups[name], device=device).to(DTYPES[dtype])
+            for b in batches or setups[name].batches:
+                for row in measure(name, setups[name], dtype, b, model, compiled, speed, first.get((name,b))):
+                    first.setdefault((name,b), row['seconds']); rows.append(row); say(row)
+            del model; gc.collect()
     if out:
         with atomic_write(Path(out)) as f: Path(f).write_text(json.dumps(rows, indent=1)+'\n')
     return rows
