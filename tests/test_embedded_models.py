@@ -1,0 +1,44 @@
+"What ships draws pictures at once: no network, the same for the same seed, within the budget"
+import json
+import time
+from pathlib import Path
+
+import pytest
+from tok1d.cli import app
+from typer.testing import CliRunner
+
+WEIGHTS = Path(__file__).parents[1]/'tok1d'/'weights'
+MAX_SIZE = 60e6  # bytes
+
+def draw(out, *args):
+    start = time.time()
+    r = CliRunner().invoke(app, ['generate', *map(str, args), '-o', str(out)])
+    assert r.exit_code == 0, r.output
+    return json.loads((out/'tokens.json').read_text())['pictures'], r.output, time.time()-start
+
+@pytest.mark.parametrize('model', ['tok1d-tiny-maskgit', 'tok1d-tiny-rar'])
+def test_classes(model, tmp_path):
+    four, _, took = draw(tmp_path/'a', '-m', model, '-c', 'critters', '-c', 'twemoji', '-n', 2, '-s', 5)
+    assert [p['seed'] for p in four] == [5, 6, 7, 8] and len({tuple(p['ids']) for p in four}) == 4
+    last, _, _ = draw(tmp_path/'b', '-m', model, '-c', 'twemoji', '-n', 1, '-s', 8)
+    assert last[0]['ids'] == four[3]['ids'] and took < 60
+
+@pytest.mark.parametrize('model', ['tok1d-tiny-maskgen-vq', 'tok1d-tiny-maskgen-kl'])
+def test_prompts(model, tmp_path):
+    eight, said, took = draw(tmp_path/'a', '-m', model, '--prompt', 'a crimson heart, Noto emoji', '--seed', 3, '-n', 8)
+    assert len({str(p['ids']) for p in eight}) == 8 and (tmp_path/'a/grid.png').exists() and took < 60
+    again, _, _ = draw(tmp_path/'b', '-m', model, '--prompt', 'a crimson heart, Noto emoji', '--seed', 4, '-n', 1)
+    close = lambda a, b: abs(a-b) < 1e-3 if isinstance(a, float) else a == b
+    flat = lambda x: [v for row in x for v in (row if isinstance(row, list) else [row])]
+    assert all(map(close, flat(again[0]['ids']), flat(eight[1]['ids'])))
+
+def test_unknown_words_are_announced(tmp_path):
+    _, said, _ = draw(tmp_path, '--prompt', 'a qwyjibo heart', '-n', 1)
+    assert 'qwyjibo' in said
+
+def test_every_model_has_its_papers():
+    for d in filter(Path.is_dir, WEIGHTS.iterdir()):
+        assert (d/'README.md').is_file() and list(d.glob('*.safetensors')), d
+        if d.name != 'tok1d-tiny-probe': assert {'recipe.yaml', 'log.jsonl', 'curve.png'} <= {f.name for f in d.iterdir()}, d
+
+def test_budget(): assert sum(f.stat().st_size for f in WEIGHTS.rglob('*') if f.is_file()) < MAX_SIZE
