@@ -17,6 +17,7 @@ from torch import nn, Tensor
 from typing import NamedTuple
 from fastcore.basics import patch
 from .layers import Linear
+from ..ops.adaln import adaln_or_plain
 
 # %% ../../nbs/models/75_diffloss.ipynb #85bbb99e
 def cosine_betas(steps:int=1000, # Levels of noise
@@ -73,9 +74,10 @@ class ResBlock(nn.Module):
         super().__init__()
         self.in_ln,self.mlp,self.adaLN_modulation = nn.LayerNorm(w, eps=1e-6),nn.Sequential(Linear(w, w), nn.SiLU(), Linear(w, w)),silu_linear(w, 3*w)
 
-    def forward(self, x:Tensor, mod:Tensor): # m w, m 3w
-        shift,scale,gate = mod.chunk(3, -1)
-        return x + gate*self.mlp(self.in_ln(x)*(1+scale) + shift)
+    def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None, gate:Tensor|None=None): # m w, m 3w, m w, m w; → three times m w
+        shift,scale,gate_out = mod.chunk(3, -1)
+        x,y = adaln_or_plain(x, shift, scale, branch, gate, self.in_ln.weight, self.in_ln.bias)
+        return x,self.mlp(y),gate_out
 
 # %% ../../nbs/models/75_diffloss.ipynb #589c4b02
 class FinalLayer(nn.Module):
@@ -86,9 +88,9 @@ class FinalLayer(nn.Module):
         super().__init__()
         self.linear,self.adaLN_modulation = Linear(w, out),silu_linear(w, 2*w)
 
-    def forward(self, x:Tensor, mod:Tensor): # m w, m 2w
+    def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None, gate:Tensor|None=None): # m w, m 2w, m w, m w
         shift,scale = mod.chunk(2, -1)
-        return self.linear(F.layer_norm(x, x.shape[-1:], eps=1e-6)*(1+scale) + shift)
+        return self.linear(adaln_or_plain(x, shift, scale, branch, gate).y)
 
 class Embedder(nn.Module):
     "A noise level as a vector"
@@ -118,9 +120,9 @@ class DiffusionMLP(nn.Module):
         return [b.adaLN_modulation(y) for b in (*self.res_blocks, self.final_layer)]
 
     def denoise(self, x:Tensor, mods:list)->Tensor: # `m c`, of `modulation` → `m 2c`
-        x = self.input_proj(x.to(mods[0].dtype))
-        for block,mod in zip((*self.res_blocks, self.final_layer), mods): x = block(x, mod)
-        return x
+        x = self.input_proj(x.to(mods[0].dtype)),
+        for block,mod in zip(self.res_blocks, mods): x = block(x[0], mod, *x[1:])
+        return self.final_layer(x[0], mods[-1], *x[1:])
 
     def forward(self, x:Tensor, t:Tensor, z:Tensor)->Tensor: return self.denoise(x, self.modulation(t, z)) # m c, m, m d → m 2c
 

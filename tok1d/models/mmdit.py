@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from typing import NamedTuple
 from fastcore.basics import patch
 from .layers import Linear, attend
+from ..ops.adaln import adaln_or_plain
 
 # %% ../../nbs/models/70_mmdit.ipynb #55f62ca9
 EPS = 1e-6 # Of the layer norms
@@ -20,7 +21,7 @@ def modulate(x:Tensor, # `b n d`
              shift:Tensor, scale:Tensor, # `b 1 d`
             )->Tensor: # `b n d`
     "Layer norm with scale and shift from outside (Peebles & Xie 2023, §3.2)"
-    return F.layer_norm(x, x.shape[-1:], eps=EPS)*(1+scale) + shift
+    return adaln_or_plain(x, shift, scale, eps=EPS).y
 
 class AdaLN(nn.Module):
     "Vectors for a layer norm, from a condition"
@@ -86,8 +87,8 @@ class MMDiTBlock(nn.Module):
 # %% ../../nbs/models/70_mmdit.ipynb #9bb2f657
 def step(x, y, mod, mlp): # The attention's answer `y`, gated, then the MLP
     gate,shift,scale,gate_mlp = mod
-    x = x + gate*y
-    return x + gate_mlp*run_mlp(mlp, modulate(x, shift, scale))
+    x,y = adaln_or_plain(x, shift, scale, y, gate, eps=EPS)
+    return x + gate_mlp*run_mlp(mlp, y)
 
 @patch
 def forward(self:MMDiTBlock,

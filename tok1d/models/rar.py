@@ -11,6 +11,7 @@ from torch import nn, Tensor
 from fastcore.basics import patch
 from .layers import init_linear
 from .maskgit import ClassGenerator, named
+from ..ops.adaln import adaln_or_plain
 
 # %% ../../nbs/models/60_rar.ipynb #f268374e
 class Attention(nn.Module):
@@ -62,8 +63,10 @@ class Block(nn.Module):
 
     def forward(self, x, c): # Inputs and conditions, `b n d`
         shift1,scale1,gate1,shift2,scale2,gate2 = self.adaLN_modulation(c).chunk(6, -1)
-        x = x + gate1*self.attn(modulate(self.norm1(x), shift1, scale1))
-        return x + gate2*self.feed(modulate(self.norm2(x), shift2, scale2))
+        norm = lambda m, *args: adaln_or_plain(*args, weight=m.weight, bias=m.bias)
+        x,y = norm(self.norm1, x, shift1, scale1)
+        x,y = norm(self.norm2, x, shift2, scale2, self.attn(y), gate1)
+        return x + gate2*self.feed(y)
 
 # %% ../../nbs/models/60_rar.ipynb #f4b98c32
 class FinalNorm(nn.Module):
@@ -75,7 +78,7 @@ class FinalNorm(nn.Module):
 
     def forward(self, x, c): # `b n d`
         scale,shift = self.adaLN_modulation(c).chunk(2, -1)
-        return modulate(F.layer_norm(x, x.shape[-1:], eps=1e-6), shift, scale)
+        return adaln_or_plain(x, shift, scale).y
 
 # %% ../../nbs/models/60_rar.ipynb #dd607d55
 class RAR(ClassGenerator):

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['LARGEST', 'ROWS', 'forward_ref', 'backward_ref', 'adaln_kernel', 'forward_triton', 'adaln_row', 'adaln_grad_kernel',
-           'put', 'backward_triton', 'adaln_op', 'adaln_grad_op', 'AdaLN', 'adaln', 'variants']
+           'put', 'backward_triton', 'adaln_op', 'adaln_grad_op', 'AdaLN', 'adaln', 'adaln_or_plain', 'variants']
 
 # %% ../../nbs/ops/20_adaln.ipynb #03a14318
-import torch
+import torch, torch.nn.functional as F
 from torch import Tensor
 from typing import NamedTuple
-from .backend import TYPES,Variant,kernel,tl,triton,use_triton
+from .backend import TYPES,Variant,kernel,tl,triton,use_op,use_triton
 
 # %% ../../nbs/ops/20_adaln.ipynb #67416a17
 def _wide(*xs):
@@ -177,7 +177,9 @@ def _collect(given, dx, dbranch, dmod, dnorm, swap):
     return [dx.new_empty(0) if t is None else f.sum_to_size(t.shape).to(t.dtype, copy=True).contiguous() for f,t in zip(found, given)]
 
 # %% ../../nbs/ops/20_adaln.ipynb #1e043675
-def _fits(x, *given): return use_triton('adaln', x.numel() if x.shape[-1]<=LARGEST else 0, x, *[t for t in given if t is not None])
+def _size(x): return x.numel() if x.shape[-1]<=LARGEST else 0
+
+def _fits(x, *given): return use_triton('adaln', _size(x), x, *[t for t in given if t is not None])
 
 @torch.library.custom_op('tok1d::adaln', mutates_args=())
 def adaln_op(x:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, scale:Tensor, weight:Tensor|None, bias:Tensor|None, eps:float
@@ -251,6 +253,14 @@ def adaln(x:Tensor, # Residual stream, `b n d` or `n d`
     r,y,*_ = adaln_op(x, branch, gate, shift, scale, weight, bias, eps)
     out = x if branch is None else r,y
     return AdaLN(*[t[0] for t in out] if flat else out)
+
+# %% ../../nbs/ops/20_adaln.ipynb #7f7bc05c
+def adaln_or_plain(x:Tensor, shift:Tensor, scale:Tensor, branch:Tensor|None=None, gate:Tensor|None=None,
+                   weight:Tensor|None=None, bias:Tensor|None=None, eps:float=1e-6)->AdaLN: # As `adaln`
+    "Add the gated branch, normalise and modulate: by the op where it pays or was asked for, else one after the other"
+    if use_op('adaln', _size(x), x, shift, scale, branch, gate, weight, bias): return adaln(x, shift, scale, branch, gate, weight, bias, eps)
+    if branch is not None: x = x + gate*branch
+    return AdaLN(x, F.layer_norm(x, x.shape[-1:], weight, bias, eps)*(1+scale) + shift)
 
 # %% ../../nbs/ops/20_adaln.ipynb #bc4cf0ea
 def variants()->list[Variant]:

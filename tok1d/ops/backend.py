@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BACKENDS', 'DTYPES', 'CHIPS', 'TYPES', 'kernel', 'interpreting', 'asked', 'use_ops', 'obstacle', 'gate_file',
-           'read_gates', 'card', 'gate', 'set_gate', 'use_triton', 'Variant', 'resources', 'compiled', 'compile_ops',
-           'table']
+           'read_gates', 'card', 'gate', 'set_gate', 'use_triton', 'use_op', 'Variant', 'resources', 'compiled',
+           'compile_ops', 'table']
 
 # %% ../../nbs/ops/05_backend.ipynb #40812acd
 import json,os,re,subprocess,sys,tempfile
@@ -32,7 +32,7 @@ def interpreting()->bool:
     return triton is not None and bool(triton.knobs.runtime.interpret)
 
 # %% ../../nbs/ops/05_backend.ipynb #5054d0a2
-BACKENDS = 'auto','reference','triton'
+BACKENDS = 'auto','reference','triton','plain'
 _asked = []
 
 def _check(name, source):
@@ -102,11 +102,22 @@ def use_triton(op:str, # Name of the op
               )->bool:
     "Does this call take the kernel?"
     choice = asked()
-    if choice=='reference' or not size: return False
+    if choice in ('reference','plain') or not size: return False
     why = obstacle(*xs)
     if choice=='auto': return not why and size>=gate(op, xs[0])
     if why: raise ValueError(f"the triton backend was asked for, but {why}: change that, or ask for 'auto' or 'reference' (TOK1D_OPS, use_ops)")
     return True
+
+# %% ../../nbs/ops/05_backend.ipynb #8a0a8acc
+def use_op(op:str, # Name of the op
+           size:int, # Of this call, in the op's unit; 0 if the kernel cannot take it
+           x:Tensor, *xs:Tensor|None, # What it would be given
+          )->bool:
+    "Should a caller that has the formula call the op instead?"
+    choice = asked()
+    if choice!='auto': return choice!='plain'
+    if torch.compiler.is_compiling() or not (x.is_cuda or interpreting()): return False
+    return use_triton(op, size, x, *[t for t in xs if t is not None])
 
 # %% ../../nbs/ops/05_backend.ipynb #6bf4bbcd
 CHIPS = 80,90,100 # A100, H100, B200
