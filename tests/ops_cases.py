@@ -5,6 +5,7 @@ from tok1d.ops.adaln import adaln, adaln_op
 from tok1d.ops.backend import interpreting, use_ops
 from tok1d.ops.guided import guided, guided_op, philox, remask, remask_op
 from tok1d.ops.nearest import nearest, nearest_both, nearest_dist, nearest_op, sq_distances
+from tok1d.sample.masked import surest
 
 TOL = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
@@ -136,7 +137,7 @@ def guided_case(backend, r, k, dtype, rule, top_k, top_p, given, strided):
     cond, unc = draw(r, k, dtype=dtype, strided=strided), draw(r, k, dtype=dtype, seed=1, strided=strided) if rule else None
     s, t, noise = draw(3, r, seed=2).abs() + .1
     u = torch.rand(r, k, generator=torch.Generator().manual_seed(r)) if given else philox(torch.tensor(2**35 + 3), r, k)
-    out = run(backend, guided, cond, unc, s, rule or 'uncond', t, noise, top_k, top_p, **(dict(uniforms=u) if given else dict(seed=2**35 + 3)))
+    out = run(backend, guided, cond, unc, s, rule or 'uncond', t, noise, top_k, top_p, logits=given, **(dict(uniforms=u) if given else dict(seed=2**35 + 3)))
     c = cond.double()
     s, t, noise = [x.double()[:, None] for x in (s, t, noise)]
     l = (c if unc is None else (c if rule == 'cond' else unc.double()) + s*(c - unc.double()))/t
@@ -148,6 +149,8 @@ def guided_case(backend, r, k, dtype, rule, top_k, top_p, given, strided):
     score = (l + noise*-(-u.double().clamp(min=1e-20).log()).log()).masked_fill(~keep, -torch.inf)
     assert torch.equal(out.ids, score.argmax(-1))  # the seeds leave no draw open at float32
     assert_close(out.logit.double(), l.gather(1, out.ids[:, None])[:, 0], rtol=1e-5, atol=1e-5)
+    if given: assert_close(out.logits.double(), l.masked_fill(~keep, -torch.inf), rtol=1e-5, atol=1e-5)
+    else: assert out.logits is None
 
 
 def philox_case(backend):
@@ -171,6 +174,15 @@ def remask_case(backend, b, n, dtype, given):
         assert_close(out.confidence.double(), conf, rtol=1e-5, atol=1e-5)
 
 
+def remask_ties(backend):
+    "What ties with the last that has to stay hidden stays hidden, too, as in the samplers"
+    g = torch.Generator().manual_seed(0)
+    logit, known, hidden = torch.randint(5, (40, 33), generator=g).float(), torch.rand(40, 33, generator=g) < .3, torch.randint(12, (40,), generator=g)
+    out = run(backend, remask, logit, known, hidden)
+    conf = logit.masked_fill(known, torch.inf)
+    assert torch.equal(out.known, surest(conf, hidden)) and torch.equal(out.confidence, conf)
+
+
 def guided_library(backend):
     c, u, known = draw(2, 6, 33), draw(2, 6, 33, seed=1), draw(2, 6, seed=2) > 0
     def step(c, u, s):
@@ -181,6 +193,6 @@ def guided_library(backend):
     with use_ops(backend):
         for s in 3., torch.tensor(2.5):
             for o, r in zip(fast(c, u, s), step(c, u, s)): assert_close(o, r)
-        for args in (c[0], u[0], one, one, one, seed, None, 'cond', 5, .9), (c[0], None, one, one, one, seed, u[0].abs() % 1, 'cond', 0, 1.):
+        for args in (c[0], u[0], one, one, one, seed, None, 'cond', 5, .9, False), (c[0], None, one, one, one, seed, u[0].abs() % 1, 'cond', 0, 1., True):
             torch.library.opcheck(guided_op, args, test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))
         torch.library.opcheck(remask_op, (c[0], u[0] > 0, torch.tensor([3]), one, seed, None), test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))

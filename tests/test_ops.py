@@ -85,6 +85,9 @@ def test_remask(call, backend, dtype):
     for b, n, given in (1, 1, True), (3, 67, False), (2, 128, True): call(backend, cases.remask_case, b, n, dtype, given)
 
 @pytest.mark.parametrize('backend', BACKENDS)
+def test_remask_ties(call, backend): call(backend, cases.remask_ties)
+
+@pytest.mark.parametrize('backend', BACKENDS)
 def test_guided_library(call, backend): call(backend, cases.guided_library)
 
 

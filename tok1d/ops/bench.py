@@ -83,9 +83,9 @@ def guided_case(dtype, device, b=16, n=32, k=4096):
 
 # %% ../../nbs/ops/50_bench.ipynb #ca5fe717
 def remask_plain(logit, known, hidden):
-    "Sort, and keep what is not below the edge"
+    "Sort, and keep what is above the edge"
     conf = (logit-(-torch.rand_like(logit).clamp(min=1e-20).log()).clamp(min=1e-20).log()).masked_fill(known, torch.inf)
-    return conf>=conf.sort(-1).values[:,hidden:hidden+1]
+    return conf>conf.sort(-1).values[:,hidden-1:hidden]
 
 def remask_case(dtype, device, b=64, n=256):
     "The edge of a line's confidences"

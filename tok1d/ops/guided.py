@@ -61,14 +61,14 @@ def threshold(l, noise, top_k, top_p):
 
 # %% ../../nbs/ops/30_guided.ipynb #81c38d37
 def guided_ref(cond:Tensor, uncond:Tensor|None, scale:Tensor, temperature:Tensor, noise:Tensor, seed:Tensor, uniforms:Tensor|None,
-               rule:str, top_k:int, top_p:float)->tuple[Tensor,Tensor]: # ids, logits of these; scale, temperature, noise are `r` or 1
+               rule:str, top_k:int, top_p:float, full:bool=False
+              )->tuple[Tensor,Tensor,Tensor]: # ids, logits of these, all logits (empty unless `full`); scale, temperature, noise are `r` or 1
     "The reference"
     l = combine(cond, uncond, scale, temperature, rule)
     u = philox(seed, *l.shape) if uniforms is None else uniforms
-    score = l + noise[:,None]*gumbel_noise(u.float())
-    if top_k or top_p<1: score = score.masked_fill(l<threshold(l, noise, top_k, top_p), -torch.inf)
-    ids = score.argmax(-1)
-    return ids,l.gather(-1, ids[:,None])[:,0]
+    if top_k or top_p<1: l = l.masked_fill(l<threshold(l, noise, top_k, top_p), -torch.inf)
+    ids = (l + noise[:,None]*gumbel_noise(u.float())).argmax(-1)
+    return ids,l.gather(-1, ids[:,None])[:,0],l if full else l.new_empty(0)
 
 # %% ../../nbs/ops/30_guided.ipynb #3161dcdd
 @kernel
@@ -100,15 +100,14 @@ def gumbel_at(uniforms, seed, row, h, k, stream:tl.constexpr, GIVEN:tl.constexpr
 
 # %% ../../nbs/ops/30_guided.ipynb #88a9473d
 @kernel
-def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, k, cr, ur, per, rule, top_k, top_p,
-                  B:tl.constexpr, GUIDED:tl.constexpr, GIVEN:tl.constexpr, FILTER:tl.constexpr):
+def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, full, k, cr, ur, per, rule, top_k, top_p,
+                  B:tl.constexpr, GUIDED:tl.constexpr, GIVEN:tl.constexpr, FILTER:tl.constexpr, FULL:tl.constexpr):
     """
     l = (base + s*(cond-uncond))/t         # base is cond where rule is 1, uncond where it is 2; cond/t unless GUIDED
     l[l < the top_k-th] = -inf; l[probability above l >= top_p] = -inf        # if FILTER
-    ids = (l + noise*gumbel).argmax(); logit = l[ids]
+    ids = (l + noise*gumbel).argmax(); logit = l[ids]; full = l      # the last if FULL
     """
-    p = tl.program_id(0).to(tl.int64)
-    h = tl.arange(0, B)
+    p,h = tl.program_id(0).to(tl.int64),tl.arange(0, B)
     ok,q = h<k,p*per
     c,T = tl.load(cond + p*cr + h, mask=ok, other=0.).to(tl.float32),tl.load(noise+q)
     if GUIDED:
@@ -121,6 +120,7 @@ def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, 
         score = tl.where(key>=at_least(key, tl.where(ok, 1., 0.), top_k), l, float('-inf'))
         w = tl.exp((score-tl.max(l, 0))/tl.maximum(T, 1e-6))
         score = tl.where((top_p>=1) | (key>=at_least(key, w, top_p*tl.sum(w, 0))), score, float('-inf'))
+    if FULL: tl.store(full + p*k + h, score, mask=ok)
     score += T*gumbel_at(uniforms, seed, p, h, k, 0, GIVEN)
     best = tl.argmax(score, 0)
     tl.store(ids+p, best.to(tl.int64)); tl.store(logit+p, tl.sum(tl.where(h==best, l, 0.), 0))
@@ -130,36 +130,38 @@ LARGEST = 32768 # Codes of a row that a program holds; beyond, the reference
 
 def _block(k): return dict(B=max(16, triton.next_power_of_2(k)), num_warps=min(16, max(1, triton.next_power_of_2(k)//256)))
 
-def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p):
+def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p, full=False):
     "Run the kernel; as `guided_ref`"
     r,k = cond.shape
     cond,u = [t if t.stride(-1)==1 else t.contiguous() for t in (cond,cond if uncond is None else uncond)]
     scale,temperature,noise = [t.expand(r).contiguous() if max(map(len, (scale,temperature,noise)))>1 else t for t in (scale,temperature,noise)]
     ids,logit = torch.empty(r, dtype=torch.int64, device=cond.device),torch.empty(r, dtype=torch.float32, device=cond.device)
-    given = cond if uniforms is None else uniforms.contiguous()
+    given,logits = cond if uniforms is None else uniforms.contiguous(),logit.new_empty((r,k) if full else 0)
     with torch.cuda.device_of(cond):
-        guided_kernel[(r,)](cond, u, scale, temperature, noise, seed, given, ids, logit, k, cond.stride(0), u.stride(0), int(len(noise)>1),
+        guided_kernel[(r,)](cond, u, scale, temperature, noise, seed, given, ids, logit, logits, k, cond.stride(0), u.stride(0), int(len(noise)>1),
                             dict(cond=1, uncond=2)[rule], float(min(top_k, k) or k), top_p, **_block(k), GUIDED=uncond is not None,
-                            GIVEN=uniforms is not None, FILTER=top_k>0 or top_p<1)
-    return ids,logit
+                            GIVEN=uniforms is not None, FILTER=top_k>0 or top_p<1, FULL=full)
+    return ids,logit,logits
 
 # %% ../../nbs/ops/30_guided.ipynb #711a5a6c
 @torch.library.custom_op('tok1d::guided', mutates_args=())
 def guided_op(cond:Tensor, uncond:Tensor|None, scale:Tensor, temperature:Tensor, noise:Tensor, seed:Tensor, uniforms:Tensor|None,
-              rule:str, top_k:int, top_p:float)->tuple[Tensor,Tensor]:
-    "ids, logits of these: by the kernel or by the reference"
+              rule:str, top_k:int, top_p:float, full:bool)->tuple[Tensor,Tensor,Tensor]:
+    "ids, logits of these, all logits (empty unless `full`): by the kernel or by the reference"
     fits = use_triton('guided', cond.numel() if cond.shape[-1]<=LARGEST else 0, *[t for t in (cond,uncond,uniforms) if t is not None])
-    return (guided_triton if fits else guided_ref)(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p)
+    return (guided_triton if fits else guided_ref)(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p, full)
 
 @guided_op.register_fake
-def _(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p):
-    return cond.new_empty(cond.shape[0], dtype=torch.int64),cond.new_empty(cond.shape[0], dtype=torch.float32)
+def _(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p, full):
+    logit = cond.new_empty(cond.shape[0], dtype=torch.float32)
+    return torch.empty_like(logit, dtype=torch.int64),logit,logit.new_empty(cond.shape if full else 0)
 
 # %% ../../nbs/ops/30_guided.ipynb #442e25f9
 class Drawn(NamedTuple):
     "A token for each row of logits"
     ids:Tensor # `...` int64
     logit:Tensor # Of that token, after guidance and temperature, `...` float32
+    logits:Tensor|None=None # Of all, as they were drawn from, `... k` float32; where they were asked for
 
 def _number(x, like, rows):
     "A setting as a tensor of 1 or of `rows` numbers"
@@ -194,6 +196,7 @@ def guided(cond:Tensor, # Logits given the condition, `... k`
            top_p:float|None=None, # Probability that may be drawn from
            seed:int|Tensor|None=None, # Of the noise
            uniforms:Tensor|None=None, # In place of a seed, `... k` in [0, 1)
+           logits:bool=False, # Give all logits, too?
           )->Drawn:
     "Draw a token from each row of guided logits"
     _check(cond, uncond, rule, top_k, top_p)
@@ -201,8 +204,8 @@ def guided(cond:Tensor, # Logits given the condition, `... k`
     seed,uniforms = _chance(seed, uniforms, cond.shape, cond, noise)
     rows = [None if t is None else t.detach().reshape(-1, k) for t in (cond,uncond)]
     numbers = [_number(x, cond, lead.numel()) for x in (scale,temperature,noise)]
-    ids,logit = guided_op(*rows, *numbers, seed, uniforms, rule, top_k or 0, 1. if top_p is None else float(top_p))
-    return Drawn(ids.view(lead), logit.view(lead))
+    ids,logit,full = guided_op(*rows, *numbers, seed, uniforms, rule, top_k or 0, 1. if top_p is None else float(top_p), logits)
+    return Drawn(ids.view(lead), logit.view(lead), full.view(cond.shape) if logits else None)
 
 # %% ../../nbs/ops/30_guided.ipynb #dea66307
 def remask_ref(logit:Tensor, known:Tensor, hidden:Tensor, noise:Tensor, seed:Tensor, uniforms:Tensor|None
@@ -210,27 +213,26 @@ def remask_ref(logit:Tensor, known:Tensor, hidden:Tensor, noise:Tensor, seed:Ten
     "The reference; hidden and noise are `b` or 1"
     u = philox(seed, *logit.shape, stream=1) if uniforms is None else uniforms
     conf = (logit.float()+noise[:,None]*gumbel_noise(u.float())).masked_fill(known, torch.inf)
-    ranked = torch.cat([conf.sort(-1).values, conf.new_full((len(conf),1), torch.inf)], 1)
-    edge = ranked.gather(1, hidden.expand(len(conf))[:,None].clamp(0, conf.shape[1]))
-    return conf>=edge,conf
+    hidden = hidden.expand(len(conf))[:,None]
+    edge = conf.sort(-1).values.gather(1, (hidden-1).clamp(0, conf.shape[1]-1))
+    return known | (conf>edge) | (hidden<1),conf
 
 # %% ../../nbs/ops/30_guided.ipynb #89e2e946
 @kernel
 def remask_kernel(logit, known, hidden, noise, seed, uniforms, keep, conf, n, hb, nb, B:tl.constexpr, GIVEN:tl.constexpr):
     """
     conf = where(known, inf, logit + noise*gumbel)
-    keep = conf >= conf.sort()[hidden]
+    keep = known | (conf > conf.sort()[hidden-1])          # all if hidden is 0
     """
     p = tl.program_id(0).to(tl.int64)
     h = tl.arange(0, B)
     ok,at = h<n,p*n+h
     g = gumbel_at(uniforms, seed, p, h, n, 1, GIVEN)
     c = tl.load(logit+at, mask=ok, other=0.).to(tl.float32) + tl.load(noise + p*nb)*g
-    c = tl.where(tl.load(known+at, mask=ok, other=1)!=0, float('inf'), c)
-    edge = at_least(order(c), tl.where(ok, 1., 0.), n.to(tl.float32) - tl.load(hidden + p*hb).to(tl.float32))
-    inf = tl.full((1,), float('inf'), tl.float32)
-    full = tl.load(hidden + p*hb)>=n
-    tl.store(keep+at, order(c)>=tl.where(full, order(inf), edge), mask=ok)
+    was,hide = tl.load(known+at, mask=ok, other=1)!=0,tl.load(hidden + p*hb)
+    c = tl.where(was, float('inf'), c)
+    edge = at_least(order(c), tl.where(ok, 1., 0.), n - tl.minimum(tl.maximum(hide, 1), n).to(tl.float32) + 1)
+    tl.store(keep+at, was | (order(c)>edge) | (hide<1), mask=ok)
     tl.store(conf+at, c, mask=ok)
 
 # %% ../../nbs/ops/30_guided.ipynb #07efd1f5
@@ -277,11 +279,12 @@ def remask(logit:Tensor, # Of the drawn tokens, `b n`
 def variants()->list[Variant]:
     "The compilations of both kernels"
     found,block = [],dict(B=4096)
-    types = dict(ids='*i64', logit='*fp32', seed='*i64', scale='*fp32', temperature='*fp32', noise='*fp32', uniforms='*fp32', top_k='fp32', top_p='fp32')
+    types = dict(ids='*i64', logit='*fp32', seed='*i64', scale='*fp32', temperature='*fp32', noise='*fp32', uniforms='*fp32', full='*fp32', top_k='fp32', top_p='fp32')
     types |= dict.fromkeys(('k','cr','ur','per','rule'), 'i32')
     for t in TYPES.values():
-        for two,filters,given in product((False,True), repeat=3):
-            label = t[1:]+', guided'*two+', filters'*filters+', uniforms'*given
-            found.append(Variant(guided_kernel, label, types|dict(cond=t, uncond=t), block|dict(GUIDED=two, GIVEN=given, FILTER=filters), 16))
+        for two,filters,(given,full) in product((False,True), (False,True), ((False,False),(True,False),(True,True))):
+            if full and not two: continue # a store more, as with guidance
+            label = t[1:]+', guided'*two+', filters'*filters+', uniforms'*given+', all logits'*full
+            found.append(Variant(guided_kernel, label, types|dict(cond=t, uncond=t), block|dict(GUIDED=two, GIVEN=given, FILTER=filters, FULL=full), 16))
     types = dict(logit='*fp32', known='*i1', hidden='*i64', noise='*fp32', seed='*i64', uniforms='*fp32', keep='*i1', conf='*fp32', n='i32', hb='i32', nb='i32')
     return found+[Variant(remask_kernel, 'uniforms'*given, types, dict(B=256, GIVEN=given), 1) for given in (False,True)]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from fastcore.basics import patch
 from ..models.rar import modulate
 from .masked import check_condition, check_line, ranks
-from .schedules import Step, filter_logits, guidance_at, guide, gumbel, run_seed, uniforms
+from .schedules import Step, filter_logits, guidance_at, guided_draw, run_seed, uniforms
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #6e35b936
 class Settings(NamedTuple):
@@ -113,11 +113,9 @@ def draw(logits:Tensor, # `r k`, of any dtype; with guidance the null class's ro
          temperature:float=1., top_k:int|None=None, top_p:float|None=None, # See `filter_logits`
         )->tuple[Tensor,Tensor]: # Tokens `b`, and what they were drawn from, `b k`
     "Guide, and draw a code for each line (Gumbel-max: Maddison et al. 2014, §2)"
-    logits = logits.float()
-    if guided: logits = guide(*logits.chunk(2), scale, 'uncond')
-    if temperature: logits = logits/temperature
-    logits = filter_logits(logits, top_k, top_p)
-    return (logits if u is None else logits+gumbel(u)).argmax(-1),logits
+    both = logits.chunk(2) if guided else (logits,None)
+    ids,_,logits = guided_draw(*both, scale, 'uncond', temperature or 1., 1., u, top_k, top_p)
+    return ids,logits
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #57592416
 def _block(block, x, c, past): # One block on the new positions; `past` grows

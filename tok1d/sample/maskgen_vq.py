@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from torch import nn, Tensor
 from typing import Any
 from ..models.layers import plain_linear
-from .masked import Settings, check_line, ranks, surest
-from .schedules import NEUTRAL, Step, filter_logits, guidance_at, guide, gumbel, mask_counts, mask_ratio
+from .masked import Settings, check_line, keep_surest, ranks
+from .schedules import NEUTRAL, Step, filter_logits, guidance_at, guide, guided_draw, gumbel, mask_counts, mask_ratio
 from .schedules import noise_temperature, run_seed, softmax_temperature, uniforms
 
 # %% ../../nbs/sample/60_maskgen_vq.ipynb #6a6c7593
@@ -111,11 +111,10 @@ def answers(model:nn.Module, # `MaskGenVQ`
             ids:Tensor, # `b n`, holes as the mask id
             prep:tuple, # Of `model.prepare`, for `2b` lines with guidance, the second half of null texts; or for `b`
             at:Tensor, # Places of holes, `b h`
-            scale:float, # Of guidance
-           )->Tensor: # `b h k` float32
-    "Guided logits at the holes, both texts in one batch"
-    if len(prep.text)==len(ids): return model.answer(ids, prep, at).float()
-    return guide(*model.answer(torch.cat([ids,ids]), prep, torch.cat([at,at])).float().chunk(2), scale)
+           )->tuple: # `b h k` with the text; and without, or `None`
+    "Logits at the holes, both texts in one batch"
+    if len(prep.text)==len(ids): return model.answer(ids, prep, at),None
+    return model.answer(torch.cat([ids,ids]), prep, torch.cat([at,at])).chunk(2)
 
 def pick(x:Tensor, at:Tensor)->Tensor: # `b n ...`, `b h` → `b h ...`
     return x.gather(1, at.view(*at.shape, *[1]*(x.ndim-2)).expand(*at.shape, *x.shape[2:]))
@@ -163,15 +162,10 @@ def _steps(model, texts, score, tokens, known, start, rank, seed, g, s, sort, to
     for k,(m,h) in enumerate(zip(counts, holes), start):
         scale,temp,soft = s.at(k)
         at = known.int().argsort(dim=1, stable=True)[:,:h]                                # b h: the holes; where a line has fewer, known ones
-        logits = answers(model, tokens.where(known, model.mask_id), prep, at, scale)  # b h k
-        logits = filter_logits(logits if soft==1 else logits/soft, top_k, top_p, temp)
-        u,v = uniforms(g, seed, k, b, (n,logits.shape[-1]), (n,)) if temp else (None,None)
-        drawn = pick(tokens, at).where(pick(known, at), (logits + temp*gumbel(pick(u, at)) if temp else logits).argmax(-1))
-        sure = logits.gather(-1, drawn[...,None])[...,0] if rank is None else pick(rank, at)
-        if rank is None and temp and sort: sure = sure + temp*gumbel(pick(v, at))
-        was = known
-        full = everywhere(logits, at, tokens, known)
-        tokens = tokens.scatter(1, at, drawn)
-        sure = torch.full((b,n), torch.inf, device=at.device).scatter(1, at, sure.masked_fill(pick(was, at), torch.inf))
-        known = surest(sure, m)
+        both = answers(model, tokens.where(known, model.mask_id), prep, at)               # b h k, twice or once
+        u,v = uniforms(g, seed, k, b, (n,both[0].shape[-1]), (n,)) if temp else (None,None)
+        ids,sure,logits = guided_draw(*both, scale, 'cond', soft, temp, pick(u, at) if temp else None, top_k, top_p)
+        full,sure = everywhere(logits, at, tokens, known),rank if rank is not None else torch.zeros_like(known, dtype=torch.float32).scatter(1, at, sure)
+        tokens = tokens.scatter(1, at, pick(tokens, at).where(pick(known, at), ids))
+        known,sure = keep_surest(sure, known, m, temp, v if rank is None and sort else None)
         yield Step(k, tokens, known, sure, full, scale, temp)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RULES', 'NEUTRAL', 'DECAYS', 'Step', 'mask_ratio', 'mask_counts', 'noise_temperature', 'softmax_temperature', 'guide',
-           'guidance_at', 'filter_logits', 'gumbel', 'run_seed', 'seed_step', 'uniforms']
+           'guidance_at', 'filter_logits', 'gumbel', 'guided_draw', 'run_seed', 'seed_step', 'uniforms']
 
 # %% ../../nbs/sample/10_schedules.ipynb #6e70146e
 import math
@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from typing import NamedTuple
+from ..ops.backend import use_op
+from ..ops.guided import LARGEST, Drawn, guided
 
 # %% ../../nbs/sample/10_schedules.ipynb #f9e92b97
 class Step(NamedTuple):
@@ -122,6 +124,24 @@ def gumbel(u:Tensor, # Uniform in [0, 1)
           )->Tensor: # Same shape
     "Gumbel noise of uniform numbers, the logarithms clamped as published"
     return u.clamp(min=1e-20).log().neg_().clamp_(min=1e-20).log_().neg_()
+
+# %% ../../nbs/sample/10_schedules.ipynb #4082359d
+def guided_draw(cond:Tensor, # Logits given the condition, `... k` of any dtype
+                uncond:Tensor|None=None, # Logits without it; no guidance unless given
+                scale:float|Tensor=0., rule:str='cond', # See `guide`
+                temperature:float=1., # Logits are divided by it
+                noise:float=1., # Scale of the Gumbel noise
+                u:Tensor|None=None, # Uniform numbers, `... k`; without them the best code is taken
+                top_k:int|None=None, top_p:float|None=None, # See `filter_logits`
+               )->Drawn: # With logits, as they were drawn from
+    "Guide, filter and draw: by the op where it pays or was asked for, else one after the other"
+    fits = cond.numel() if cond.shape[-1]<=LARGEST and (top_p is None or u is not None or not noise) else 0 # the op's top-p goes by its noise
+    if fits and use_op('guided', fits, cond, uncond, u):
+        return guided(cond, uncond, scale, rule, temperature, 0. if u is None else noise, top_k, top_p, uniforms=u, logits=True)
+    l = cond.float() if uncond is None else guide(cond.float(), uncond.float(), scale, rule)
+    l = filter_logits(l if temperature==1 else l/temperature, top_k, top_p, noise)
+    ids = (l if u is None else l + noise*gumbel(u)).argmax(-1)
+    return Drawn(ids, l.gather(-1, ids[...,None])[...,0], l)
 
 # %% ../../nbs/sample/10_schedules.ipynb #d3937cec
 def run_seed(seed:int|list|None=None, # Any integer ≥ 0, or one for each line
