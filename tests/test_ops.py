@@ -1,8 +1,5 @@
 "The fused ops compute what they say: kernels in Triton's interpreter and references, against float64; and every kernel compiles for real chips"
 import importlib
-import multiprocessing as mp
-import os
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 
@@ -15,17 +12,6 @@ HALF = torch.bfloat16, torch.float16
 FLOATS = torch.float32, *HALF
 needs_triton = pytest.mark.skipif(ops.triton is None, reason='no Triton on this platform')
 BACKENDS = ['reference', pytest.param('triton', marks=needs_triton)]
-
-
-@pytest.fixture(scope='module')
-def call():
-    "`call(backend, case, …)` runs a case here, or in a process whose Triton interprets"
-    with pytest.MonkeyPatch.context() as env, ProcessPoolExecutor(1, mp.get_context('spawn'), torch.set_num_threads, (1,)) as pool:
-        env.setenv('TRITON_INTERPRET', '1')
-        def run(backend, case, *args):
-            if backend == 'reference': return case(backend, *args)
-            return pool.submit(case, backend, *args).result()
-        yield run
 
 
 NEAREST = [(1, 1, 1), (1, 67, 16), (67, 1, 5), (31, 97, 12), (65, 130, 33), (128, 64, 64), (3, 5, 515)]
