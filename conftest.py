@@ -1,8 +1,9 @@
-"pytest for notebooks: each one is a test in a fresh process; and a browser for what is shown in one"
+"pytest for notebooks: each one is a test in a fresh process; a browser for what is shown in one; and a process that interprets kernels"
 import multiprocessing as mp
 import os
 import shutil
 import signal
+from concurrent.futures import ProcessPoolExecutor
 from configparser import ConfigParser
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -115,3 +116,14 @@ def browser():
         yield open_page
         chrome.close()
     assert not external, f'asked for from outside: {sorted(external)}'
+
+@pytest.fixture(scope='module')
+def call():
+    "`call(backend, case, …)` runs a case here, or in a process whose Triton interprets"
+    import torch
+    with pytest.MonkeyPatch.context() as env, ProcessPoolExecutor(1, mp.get_context('spawn'), torch.set_num_threads, (1,)) as pool:
+        env.setenv('TRITON_INTERPRET', '1')
+        def run(backend, case, *args):
+            if backend != 'triton': return case(backend, *args)
+            return pool.submit(case, backend, *args).result()
+        yield run
