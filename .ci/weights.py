@@ -2,6 +2,7 @@
 
     python .ci/weights.py ship RUN NAME [--bits 8]     weights, configuration, recipe, log and curve → tok1d/weights/NAME
     python .ci/weights.py measure NAME …               the tables of a tokenizer's card, as Markdown
+    python .ci/weights.py sweep NAME                   guidance and temperature of a built-in generator of classes, by FD and probe
     python .ci/weights.py probe DATA                   train the probe of tok1d.eval.attributes on what `tok1d data build` drew
 
 Weights are stored in half precision; with `--bits 8` as 8-bit floats (e4m3), for generators, which lose little by it.
@@ -79,10 +80,30 @@ def probe(data, epochs=4, batch=128):
     save_probe(model.eval(), WEIGHTS/'tok1d-tiny-probe')
     x,asked = read('A-heldout-*.tar'); print(accuracy(model, x.float()/255, asked, 'held out'))
 
+def sweep(name, each=32, guidances=(0.,1.,2.,3.,4.5,6.), temperatures=None):
+    "Drawings alone: nobody recognises emoji by family. Writes sweep.json and sweep.png beside the weights"
+    from tok1d.data.embedded import styles
+    from tok1d.eval import frechet
+    from tok1d.eval.attributes import load_probe
+    from tok1d.hub.pretrained import load_pipeline
+    pipe,probe,names = load_pipeline(name),load_probe(),styles()
+    temperatures = temperatures or ((.9,1.,1.1) if 'rar' in name else (1.,4.5,9.))
+    if 'rar' in name: guidances = tuple(max(1., g) for g in guidances[1:])  # of RAR, 1 is none
+    labels = [s for s in names for _ in range(each)]
+    want = torch.tensor([sorted(probe.words).index(s) for s in labels])
+    def right(x): return (torch.cat([probe(b)[:,:len(probe.words)] for b in x.split(128)]).argmax(1)==want).float().mean().item()
+    draw = lambda g, t: pipe(labels, seed=0, batch_size=128, output='tensor', guidance=g, temperature=t)
+    rows = frechet.sweep(draw, heldout(1024, 'A'), right, guidances, temperatures)
+    (WEIGHTS/name/'sweep.json').write_text(json.dumps([r._asdict() for r in rows], indent=0)+'\n')
+    frechet.plot_sweep(rows).savefig(WEIGHTS/name/'sweep.png', dpi=80)
+    for r in rows: print(r)
+    print('best:', min(rows, key=lambda r: r.fd))
+
 if __name__=='__main__':
     what,*args = sys.argv[1:] or ['']
     if what=='ship': ship(*args[:2], bits=int(args[3]) if '--bits' in args else 16)
     elif what=='probe': probe(*args)
+    elif what=='sweep': sweep(*args)
     elif what=='measure':
         for a in args: print(f'\n## {a}'); measure(a)
     else: sys.exit(__doc__)
