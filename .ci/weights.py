@@ -80,15 +80,14 @@ def probe(data, epochs=4, batch=128):
     save_probe(model.eval(), WEIGHTS/'tok1d-tiny-probe')
     x,asked = read('A-heldout-*.tar'); print(accuracy(model, x.float()/255, asked, 'held out'))
 
-def sweep(name, each=32, guidances=(0.,1.,2.,3.,4.5,6.), temperatures=None):
+def sweep(name, each=32, guidances=(1.,3.,6.), temperatures=None):
     "Drawings alone: nobody recognises emoji by family. Writes sweep.json and sweep.png beside the weights"
     from tok1d.data.embedded import styles
     from tok1d.eval import frechet
     from tok1d.eval.attributes import load_probe
     from tok1d.hub.pretrained import load_pipeline
     pipe,probe,names = load_pipeline(name),load_probe(),styles()
-    temperatures = temperatures or ((.9,1.,1.1) if 'rar' in name else (1.,4.5,9.))
-    if 'rar' in name: guidances = tuple(max(1., g) for g in guidances[1:])  # of RAR, 1 is none
+    temperatures = temperatures or ((.7,.8,.9,1.) if 'rar' in name else (.5,2.,4.5))
     labels = [s for s in names for _ in range(each)]
     want = torch.tensor([sorted(probe.words).index(s) for s in labels])
     def right(x): return (torch.cat([probe(b)[:,:len(probe.words)] for b in x.split(128)]).argmax(1)==want).float().mean().item()
@@ -97,7 +96,9 @@ def sweep(name, each=32, guidances=(0.,1.,2.,3.,4.5,6.), temperatures=None):
     (WEIGHTS/name/'sweep.json').write_text(json.dumps([r._asdict() for r in rows], indent=0)+'\n')
     frechet.plot_sweep(rows).savefig(WEIGHTS/name/'sweep.png', dpi=80)
     for r in rows: print(r)
-    print('best:', min(rows, key=lambda r: r.fd))
+    tok = pipe.tokenizer; real = heldout(1024, 'A')
+    with torch.inference_mode(): again = torch.cat([tok.decode(tok.encode(x).tokens) for x in real[512:].split(64)])
+    print('best:', min(rows, key=lambda r: r.fd), '\nreal against real:', frechet.frechet(real[:512], real[512:]), '\nreal against reconstructions:', frechet.frechet(real[:512], again))
 
 if __name__=='__main__':
     what,*args = sys.argv[1:] or ['']
