@@ -18,7 +18,7 @@ from tok1d.hub.pretrained import load
 from tok1d.models.text import TextEncoder
 
 WEIGHTS = Path(__file__).resolve().parents[1]/'tok1d'/'weights'
-DATA = [('/work/data/', 'data/embedded/'), ('/work/runs/', 'outputs/'), ('/work/', '')]
+DATA = [('/work/data/', 'data/embedded/'), ('/work/tokens/', 'data/tokens/'), ('/work/runs/out/', 'outputs/'), ('/work/runs/', 'outputs/'), ('/work/frozen/', '')]
 
 def ship(run, name, bits=16):
     "Copy what belongs to a model, without the places of this machine"
@@ -32,6 +32,11 @@ def ship(run, name, bits=16):
         text = (run/source).read_text()
         for a,b in DATA: text = text.replace(a, b)
         (out/target).write_text(text)
+    c = json.loads((out/'config.json').read_text())  # what builds and pairs the model; the rest is in the recipe
+    head = {k: v for k,v in c.get('losses', {}).items() if k in ('diffloss_d','diffloss_w','num_sampling_steps')} if 'maskgen' in c['model'] else {}
+    kept = dict(model=c['model']) | (dict(losses=head) if head else {}) | dict(dataset=dict(preprocessing=dict(crop_size=c['dataset']['preprocessing']['crop_size'])))
+    if tok := c.get('experiment', {}).get('tokenizer_checkpoint'): kept['experiment'] = dict(tokenizer_checkpoint=tok)
+    (out/'config.json').write_text(json.dumps(kept, indent=1)+'\n')
     shutil.copy(run/'curve.png', out/'curve.png')
     print(f'{out}: {sum(f.stat().st_size for f in out.iterdir())/1e6:.1f} MB')
 

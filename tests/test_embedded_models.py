@@ -23,14 +23,11 @@ def test_classes(model, tmp_path):
     last, _, _ = draw(tmp_path/'b', '-m', model, '-c', 'twemoji', '-n', 1, '-s', 8)
     assert last[0]['ids'] == four[3]['ids'] and took < 60
 
-@pytest.mark.parametrize('model', ['tok1d-tiny-maskgen-vq', 'tok1d-tiny-maskgen-kl'])
-def test_prompts(model, tmp_path):
-    eight, said, took = draw(tmp_path/'a', '-m', model, '--prompt', 'a crimson heart, Noto emoji', '--seed', 3, '-n', 8)
-    assert len({str(p['ids']) for p in eight}) == 8 and (tmp_path/'a/grid.png').exists() and took < 60
-    again, _, _ = draw(tmp_path/'b', '-m', model, '--prompt', 'a crimson heart, Noto emoji', '--seed', 4, '-n', 1)
-    close = lambda a, b: abs(a-b) < 1e-3 if isinstance(a, float) else a == b
-    flat = lambda x: [v for row in x for v in (row if isinstance(row, list) else [row])]
-    assert all(map(close, flat(again[0]['ids']), flat(eight[1]['ids'])))
+def test_prompts(tmp_path):
+    eight, _, took = draw(tmp_path/'a', '--prompt', 'a red heart, Noto emoji', '--seed', 3, '-n', 8)
+    assert len({tuple(p['ids']) for p in eight}) == 8 and (tmp_path/'a/grid.png').exists() and took < 60
+    again, _, _ = draw(tmp_path/'b', '--prompt', 'a red heart, Noto emoji', '--seed', 4, '-n', 1)
+    assert again[0]['ids'] == eight[1]['ids']
 
 def test_unknown_words_are_announced(tmp_path):
     _, said, _ = draw(tmp_path, '--prompt', 'a qwyjibo heart', '-n', 1)
