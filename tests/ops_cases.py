@@ -5,6 +5,7 @@ from tok1d.ops.adaln import adaln, adaln_op
 from tok1d.ops.backend import interpreting, use_ops
 from tok1d.ops.guided import guided, guided_op, philox, remask, remask_op
 from tok1d.ops.nearest import nearest, nearest_both, nearest_dist, nearest_op, sq_distances
+from tok1d.ops.skinny import linear_or_plain, skinny, skinny_op
 from tok1d.sample.masked import surest
 
 TOL = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
@@ -196,3 +197,37 @@ def guided_library(backend):
         for args in (c[0], u[0], one, one, one, seed, None, 'cond', 5, .9, False), (c[0], None, one, one, one, seed, u[0].abs() % 1, 'cond', 0, 1., True):
             torch.library.opcheck(guided_op, args, test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))
         torch.library.opcheck(remask_op, (c[0], u[0] > 0, torch.tensor([3]), one, seed, None), test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))
+
+
+def skinny_case(backend, r, n, d, dtype, wdtype, gelu, strided):
+    x = draw(r, d, dtype=dtype, strided=strided)
+    w = draw(n, d, seed=1, strided=strided)
+    scale = w.abs().amax(1)/127 + 1e-3 if wdtype == torch.int8 else draw(n, seed=2) if strided else None
+    w = (w/scale[:, None]).round().to(torch.int8) if wdtype == torch.int8 else w.to(wdtype)
+    if strided: scale = torch.stack([scale, scale*torch.nan], 1)[:, 0]
+    bias = draw(n, 1, dtype=dtype, seed=3, strided=True)[:, 0] if gelu else None
+    y = run(backend, skinny, x, w, bias, scale, gelu)
+    want = x.double() @ w.double().T
+    if scale is not None: want = want*scale.double()
+    if bias is not None: want = want + bias.double()
+    if gelu: want = torch.nn.functional.gelu(want)
+    assert (y.dtype, y.shape) == (dtype, (r, n))
+    tol = TOL[dtype]/4
+    assert_close(y.double(), want, rtol=tol, atol=tol*want.abs().max().item())
+
+
+def skinny_library(backend):
+    x, w, b = draw(2, 3, 29), draw(7, 29, seed=1), draw(7, seed=2)
+    eight, s = (w*20).round().to(torch.int8), b.abs()
+    with use_ops(backend):
+        for args in (x[0], w, b, None, True), (x[0], eight, None, s, False):
+            torch.library.opcheck(skinny_op, args, test_utils=('test_schema', 'test_autograd_registration', 'test_faketensor'))
+        step = lambda x, *args: linear_or_plain(linear_or_plain(x, *args, gelu=True), b.expand(3, 7))
+        fast = torch.compile(step, fullgraph=True, backend='aot_eager')
+        for args in (w, b), (eight, b, s): assert_close(fast(x, *args), step(x, *args))
+        grad = lambda f: torch.autograd.grad(f(x.clone().requires_grad_(), *(p := [w.clone().requires_grad_(), b])).sum(), p[0])[0]
+        assert torch.equal(grad(linear_or_plain), grad(torch.nn.functional.linear))  # whoever wants a gradient is given PyTorch's
+        many = draw(17, 29)
+        assert torch.equal(linear_or_plain(many, w, b), torch.nn.functional.linear(many, w, b))
+        assert_close(skinny(many, w, b), torch.nn.functional.linear(many, w, b))
+        assert skinny(x[:0], w, b).shape == (0, 3, 7)

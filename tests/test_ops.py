@@ -77,6 +77,19 @@ def test_remask_ties(call, backend): call(backend, cases.remask_ties)
 def test_guided_library(call, backend): call(backend, cases.guided_library)
 
 
+SKINNY = [(1, 1, 1), (2, 67, 130), (2, 3, 2051), (5, 13, 97), (16, 9, 300), (3, 64, 64)]
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('wdtype', [*FLOATS, torch.int8], ids=str)
+@pytest.mark.parametrize('dtype', FLOATS, ids=str)
+@pytest.mark.parametrize('r, n, d', SKINNY)
+def test_skinny(call, backend, r, n, d, dtype, wdtype):
+    for gelu, strided in (False, False), (True, True): call(backend, cases.skinny_case, r, n, d, dtype, wdtype, gelu, strided)
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_skinny_library(call, backend): call(backend, cases.skinny_library)
+
+
 @needs_triton
 @pytest.mark.parametrize('module', MODULES)
 def test_compiles(module):
