@@ -1,6 +1,7 @@
 "Generators against the parity cases, and with ops against without: for tests/test_parity.py, which runs them in a process where Triton interprets kernels, too"
 from functools import wraps
 from importlib import import_module
+from unittest.mock import patch
 
 import torch
 from parity_case import Case
@@ -10,11 +11,12 @@ from tok1d.models.diffloss import posterior
 from tok1d.models.maskgen import MaskGenKL, MaskGenVQ
 from tok1d.models.maskgit import ImageBert, UViTBert
 from tok1d.models.rar import RAR
+from tok1d.ops import skinny
 from tok1d.ops.backend import interpreting, use_ops
 from tok1d.sample.autoregressive import sample, sample_plain
 
 KINDS = dict(rar=RAR, maskgit_vit=ImageBert, maskgit_uvit=UViTBert, maskgen_vq_tied=MaskGenVQ, maskgen_vq_untied=MaskGenVQ, maskgen_kl=MaskGenKL)
-OPS = dict(rar={'guided'}, maskgit_vit={'guided', 'remask'}, maskgen_vq_tied={'adaln', 'guided', 'remask'}, maskgen_kl={'adaln'})  # that a sampler calls
+OPS = dict(rar={'guided', 'skinny'}, maskgit_vit={'guided', 'remask'}, maskgen_vq_tied={'adaln', 'guided', 'remask'}, maskgen_kl={'adaln'})  # that a sampler calls
 GRADIENTS = ['rar', 'maskgen_vq_tied', 'maskgen_kl']
 SAMPLERS = dict(rar=[dict(guidance=4., guidance_pow=1.), dict(guidance=0., temperature=1.3, top_k=5, top_p=.9), dict(temperature=0., top_p=.5)],
                 maskgit_vit=[dict(steps=3, guidance=3., annealing=True), dict(steps=2, order='random', top_p=.9), dict(steps=2, temperature=0.)],
@@ -42,7 +44,7 @@ def under(case):
     @wraps(case)
     def run(backend, *args):
         assert backend != 'triton' or interpreting(), 'started without TRITON_INTERPRET=1'
-        with use_ops(backend): return case(*args)
+        with use_ops(backend), patch.object(skinny, 'OUTPUTS', 256): return case(*args)  # an interpreter takes as long for few outputs as for many
     return run
 
 

@@ -478,7 +478,7 @@ def bench_sample(models:Annotated[Optional[list[str]], typer.Argument(help='rar-
     bench_samples(models, dtype or tuple(DTYPES), tuple(batch) if batch else None, compiled, out=out, say=lambda row: typer.echo(line(row)))
 
 @bench_app.command('ops', epilog=examples('tok1d bench ops', 'tok1d bench ops nearest --dtype bf16 --compile', 'tok1d bench ops --keep-gates        # on a GPU: let calls go to a kernel only where it wins'))
-def bench_operations(ops:Annotated[Optional[list[str]], typer.Argument(help='nearest, adaln, guided, remask; all by default.', show_default=False)]=None,
+def bench_operations(ops:Annotated[Optional[list[str]], typer.Argument(help='nearest, adaln, guided, remask, skinny; all by default.', show_default=False)]=None,
                      dtype:Dtypes=None, compiled:Annotated[bool, typer.Option('--compile', help='Through torch.compile too; takes a C++ compiler and minutes.')]=False,
                      keep_gates:Annotated[bool, typer.Option('--keep-gates', help="Write this card's gates: sizes from which a kernel is used.")]=False, out:JSONFile=None):
     "Every op: the formula, its reference, compiled, and its kernel where there is a GPU."

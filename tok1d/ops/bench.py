@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CASES', 'Case', 'flash_kmeans', 'nearest_case', 'adaln_plain', 'adaln_case', 'guided_plain', 'guided_case',
-           'remask_plain', 'remask_case', 'seconds', 'copy_bandwidth', 'forms', 'peak_memory', 'bench_ops',
-           'smallest_winning', 'keep_gates']
+           'remask_plain', 'remask_case', 'skinny_case', 'seconds', 'copy_bandwidth', 'forms', 'peak_memory',
+           'bench_ops', 'smallest_winning', 'keep_gates']
 
 # %% ../../nbs/ops/50_bench.ipynb #acfbfe2f
 import json,time,torch
@@ -20,6 +20,7 @@ from .adaln import adaln
 from .backend import card,interpreting,obstacle,set_gate,table,use_ops
 from .guided import guided,remask
 from .nearest import nearest,nearest_both,sq_distances
+from .skinny import linear_plain,skinny
 
 # %% ../../nbs/ops/50_bench.ipynb #d34b62ef
 class Case(NamedTuple):
@@ -92,7 +93,15 @@ def remask_case(dtype, device, b=64, n=256):
     logit,known = torch.randn(b, n, device=device, dtype=dtype),torch.zeros(b, n, dtype=torch.bool, device=device)
     return [Case('remask', f'remask {b}×{n}', b*n, _bytes(logit, known, known)+4*b*n, partial(remask_plain, logit, known, n//2), partial(remask, logit, known, n//2, 1., seed=0))]
 
-CASES = dict(nearest=nearest_case, adaln=adaln_case, guided=guided_case, remask=remask_case)
+# %% ../../nbs/ops/50_bench.ipynb #fd45046c
+def skinny_case(dtype, device, r=2, d=768, n=3072):
+    "As in the first layer of RAR-B's MLP, for one image with guidance"
+    x,w,b = [torch.randn(*shape, device=device, dtype=dtype) for shape in ((r,d),(n,d),(n,))]
+    eight,s = torch.randint(-127, 128, (n,d), device=device, dtype=torch.int8),torch.rand(n, device=device).to(dtype)
+    def case(op, name, *layer): return Case(op, f'skinny {r}×{d}→{n}{name}', n*d, _bytes(x, *layer)+r*n*x.element_size(), partial(linear_plain, x, *layer, gelu=True), partial(skinny, x, *layer, gelu=True))
+    return [case('skinny', '', w, b), case('skinny_int8', ', 8 bits', eight, b, s)]
+
+CASES = dict(nearest=nearest_case, adaln=adaln_case, guided=guided_case, remask=remask_case, skinny=skinny_case)
 
 # %% ../../nbs/ops/50_bench.ipynb #1dde61aa
 def _wait(device):
@@ -167,11 +176,11 @@ def bench_ops(ops:list[str]|None=None, # Of `CASES`; all unless given
 # %% ../../nbs/ops/50_bench.ipynb #d3dfcb31
 def smallest_winning(rows:list[dict], # Of one op and dtype
                     )->float|None: # None if there is none
-    "The smallest size from which the kernel was always faster than the op's reference"
+    "The smallest size from which the kernel was always faster than what runs without it, formula or reference"
     ms = {(r['case'],r['form']): r['ms'] for r in rows}
     won = {}
     for r in rows:
-        if r['form']=='triton': won[r['size']] = won.get(r['size'], True) and r['ms']<ms[r['case'],'reference']
+        if r['form']=='triton': won[r['size']] = won.get(r['size'], True) and r['ms']<min(ms.get((r['case'],f), float('inf')) for f in ('plain','reference'))
     best = None
     for size in sorted(won, reverse=True):
         if not won[size]: break

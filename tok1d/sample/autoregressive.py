@@ -18,6 +18,8 @@ from torch import nn, Tensor
 from typing import NamedTuple
 from fastcore.basics import patch
 from ..models.rar import modulate
+from ..ops.backend import use_op
+from ..ops.skinny import LARGEST,linear_or_plain
 from .masked import check_condition, check_line, ranks
 from .schedules import Step, filter_logits, guidance_at, guided_draw, run_seed, uniforms
 
@@ -243,15 +245,18 @@ def packed(lin:nn.Module, # `nn.Linear` or `Int8Linear`
     if lin.weight.dtype==torch.int8: return Weight(lin.weight, lin.bias, lin.scale)
     w,ops = lin.weight.detach(),torch.ops.mkldnn
     fits = w.dtype==torch.float32 or (w.dtype==torch.bfloat16 and ops._is_mkldnn_bf16_supported())
+    if rows and rows<=LARGEST and use_op('skinny', w.numel(), w): fits = False  # the op reads the weights as they lie
     if rows and w.device.type=='cpu' and torch.backends.mkldnn.is_available() and fits: w = ops._reorder_linear_weight(w, rows)
     return Weight(w, lin.bias.detach())
 
 def product(x:Tensor, # `r d`
-            l:Weight)->Tensor:
+            l:Weight,
+            gelu:bool=False, # And GELU?
+           )->Tensor:
     "What the linear layer gives"
-    if l.scale is None: return torch.ops.mkldnn._linear_pointwise(x, l.w, l.b, 'none', [], '') if l.w.is_mkldnn else F.linear(x, l.w, l.b)
-    if x.device.type=='cpu' and x.ndim==2 and x.dtype==l.scale.dtype!=torch.float16: return torch._weight_int8pack_mm(x, l.w, l.scale) + l.b
-    return F.linear(x, l.w.to(x.dtype)*l.scale[:,None], l.b)
+    if not l.w.is_mkldnn: return linear_or_plain(x, l.w, l.b, l.scale, gelu)
+    y = torch.ops.mkldnn._linear_pointwise(x, l.w, l.b, 'none', [], '')
+    return F.gelu(y) if gelu else y
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #2d3690de
 class BlockWeights(NamedTuple):
@@ -293,7 +298,7 @@ def block_step(w:BlockWeights, x:Tensor, # `r d`
     y = F.scaled_dot_product_attention(q, kv[0], kv[1], attn_mask=mask).flatten(1)
     x = torch.addcmul(x, gate1, product(y, w.proj))
     y = torch.addcmul(shift2, _norm(x, w.norm2), scale2)
-    return torch.addcmul(x, gate2, product(F.gelu(product(y, w.fc1)), w.fc2))
+    return torch.addcmul(x, gate2, product(product(y, w.fc1, gelu=True), w.fc2))
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #2355b118
 def step(w:Weights, kv:Tensor, # Keys and values, `blocks 2 r nh n+1 d/nh`; changed in place
