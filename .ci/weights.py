@@ -85,7 +85,7 @@ def probe(data, epochs=4, batch=128):
     save_probe(model.eval(), WEIGHTS/'tok1d-tiny-probe')
     x,asked = read('A-heldout-*.tar'); print(accuracy(model, x.float()/255, asked, 'held out'))
 
-def sweep(name, each=32, guidances=(1.,3.,6.), temperatures=None):
+def sweep(name, each=16, guidances=(1.,3.,6.), temperatures=None):
     "Drawings alone: nobody recognises emoji by family. Writes sweep.json and sweep.png beside the weights"
     from tok1d.data.embedded import styles
     from tok1d.eval import frechet
@@ -97,7 +97,7 @@ def sweep(name, each=32, guidances=(1.,3.,6.), temperatures=None):
     want = torch.tensor([sorted(probe.words).index(s) for s in labels])
     def right(x): return (torch.cat([probe(b)[:,:len(probe.words)] for b in x.split(128)]).argmax(1)==want).float().mean().item()
     draw = lambda g, t: pipe(labels, seed=0, batch_size=128, output='tensor', guidance=g, temperature=t)
-    rows = frechet.sweep(draw, heldout(1024, 'A'), right, guidances, temperatures)
+    rows = frechet.sweep(draw, heldout(512, 'A'), right, guidances, temperatures)
     (WEIGHTS/name/'sweep.json').write_text(json.dumps([r._asdict() for r in rows], indent=0)+'\n')
     frechet.plot_sweep(rows).savefig(WEIGHTS/name/'sweep.png', dpi=80)
     for r in rows: print(r)

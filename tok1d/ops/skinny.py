@@ -9,7 +9,7 @@ __all__ = ['LARGEST', 'OUTPUTS', 'skinny_ref', 'skinny_kernel', 'skinny_triton',
 # %% ../../nbs/ops/40_skinny.ipynb #dba4b1fa
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .backend import TYPES,Variant,kernel,tl,triton,use_op,use_triton
+from .backend import TYPES,Variant,asked,interpreting,kernel,tl,triton,use_op,use_triton
 
 # %% ../../nbs/ops/40_skinny.ipynb #9911176f
 def skinny_ref(x:Tensor, weight:Tensor, bias:Tensor|None, scale:Tensor|None, gelu:bool # As for `skinny`, but x is `r d`
@@ -113,6 +113,7 @@ def linear_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|No
 
 def linear_or_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|None=None, gelu:bool=False)->Tensor: # As `skinny`
     "A linear layer: by the op where it pays or was asked for, else as PyTorch has it"
+    if x.device.type=='cpu' and asked()=='auto' and not interpreting(): return linear_plain(x, weight, bias, scale, gelu)  # a small layer takes microseconds
     size = 0 if _wants_grad(x, weight, bias, scale) else _size(x, weight)
     if size and use_op(_gate(weight), size, *_floats(x, weight, bias, scale)): return skinny(x, weight, bias, scale, gelu)
     return linear_plain(x, weight, bias, scale, gelu)
