@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['SETUPS', 'DTYPES', 'Setup', 'random_model', 'condition', 'ways', 'by', 'Peak', 'resident', 'Run', 'timed',
-           'agreement', 'step_bytes', 'machine', 'measure', 'bench_samples', 'line']
+           'agreement', 'step_bytes', 'machine', 'measure', 'write_rows', 'bench_samples', 'line']
 
-# %% ../../nbs/sample/80_bench.ipynb #b7972a28
+# %% ../../nbs/sample/80_bench.ipynb #91d27b7d
 import gc, json, os, platform, threading, time
 import torch
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -142,7 +143,10 @@ def measure(name:str, s:Setup, dtype:str, b:int, model:nn.Module, compiled:bool,
         if s.cls is RAR and way!='plain' and b==1: row['of_bandwidth'] = step_bytes(model, way=='int8')*len(r.steps)/r.seconds/speed
         yield row
 
-# %% ../../nbs/sample/80_bench.ipynb #b71026e6
+# %% ../../nbs/sample/80_bench.ipynb #681e9aa9
+def write_rows(rows:list, out:str|Path):
+    with atomic_write(Path(out)) as f: Path(f).write_text(json.dumps(rows, indent=1)+'\n')
+
 def bench_samples(names:list[str]|None=None, # Of `SETUPS`; all unless given
                   dtypes:tuple=('fp32','bf16'),
                   batches:tuple|None=None, # Lines at a time; those of the setup unless given
@@ -157,15 +161,13 @@ def bench_samples(names:list[str]|None=None, # Of `SETUPS`; all unless given
     if unknown := set(names or ())-set(setups): raise ValueError(f"no such model: {', '.join(sorted(unknown))}; accepted are {', '.join(setups)}")
     if unknown := set(dtypes)-set(DTYPES): raise ValueError(f"no such number format: {', '.join(sorted(unknown))}; accepted are {', '.join(DTYPES)}")
     speed = copy_bandwidth(device)
-    for name in names or setups:
-        for dtype in dtypes:
-            model = random_model(setups[name], device=device).to(DTYPES[dtype])
-            for b in batches or setups[name].batches:
-                for row in measure(name, setups[name], dtype, b, model, compiled, speed, first.get((name,b))):
-                    first.setdefault((name,b), row['seconds']); rows.append(row); say(row)
-            del model; gc.collect()
-    if out:
-        with atomic_write(Path(out)) as f: Path(f).write_text(json.dumps(rows, indent=1)+'\n')
+    for name,dtype in product(names or setups, dtypes):
+        model = random_model(setups[name], device=device).to(DTYPES[dtype])
+        for b in batches or setups[name].batches:
+            for row in measure(name, setups[name], dtype, b, model, compiled, speed, first.get((name,b))):
+                first.setdefault((name,b), row['seconds']); rows.append(row); say(row)
+                if out: write_rows(rows, out)  # each time: the rest may take long
+        del model; gc.collect()
     return rows
 
 # %% ../../nbs/sample/80_bench.ipynb #a986d4af
