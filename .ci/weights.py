@@ -91,19 +91,21 @@ def sweep(name, each=16, guidances=(1.,3.,6.), temperatures=None):
     from tok1d.eval import frechet
     from tok1d.eval.attributes import load_probe
     from tok1d.hub.pretrained import load_pipeline
+    from tok1d.train.perceptual import efficientnet_lite0
+    net = frechet.Describe(efficientnet_lite0())
     pipe,probe,names = load_pipeline(name),load_probe(),styles()
     temperatures = temperatures or ((.7,.8,.9,1.) if 'rar' in name else (.5,2.,4.5))
     labels = [s for s in names for _ in range(each)]
     want = torch.tensor([sorted(probe.words).index(s) for s in labels])
     def right(x): return (torch.cat([probe(b)[:,:len(probe.words)] for b in x.split(128)]).argmax(1)==want).float().mean().item()
     draw = lambda g, t: pipe(labels, seed=0, batch_size=128, output='tensor', guidance=g, temperature=t)
-    rows = frechet.sweep(draw, heldout(512, 'A'), right, guidances, temperatures)
+    rows = frechet.sweep(draw, heldout(512, 'A'), right, net, guidances, temperatures)
     (WEIGHTS/name/'sweep.json').write_text(json.dumps([r._asdict() for r in rows], indent=0)+'\n')
     frechet.plot_sweep(rows).savefig(WEIGHTS/name/'sweep.png', dpi=80)
     for r in rows: print(r)
     tok = pipe.tokenizer; real = heldout(1024, 'A')
     with torch.inference_mode(): again = torch.cat([tok.decode(tok.encode(x).tokens) for x in real[512:].split(64)])
-    print('best:', min(rows, key=lambda r: r.fd), '\nreal against real:', frechet.frechet(real[:512], real[512:]), '\nreal against reconstructions:', frechet.frechet(real[:512], again))
+    print('best:', min(rows, key=lambda r: r.fd), '\nreal against real:', frechet.frechet(real[:512], real[512:], net), '\nreal against reconstructions:', frechet.frechet(real[:512], again, net))
 
 if __name__=='__main__':
     what,*args = sys.argv[1:] or ['']

@@ -363,7 +363,7 @@ TopK = Annotated[Optional[int], typer.Option(min=1, help='Choose among this many
 TopP = Annotated[Optional[float], typer.Option(min=0, max=1, help='Choose among the likeliest codes of this probability.', show_default=False)]
 
 # %% ../nbs/90_cli.ipynb #7664cc43
-@app.command(epilog=examples('tok1d generate                                              # a row of every class', 'tok1d generate --prompt "a red heart" --seed 3 -n 8         # what a text says',
+@app.command(epilog=examples('tok1d generate                                              # a row of every class', 'tok1d generate --prompt "a yellow face with a big smile"    # what a text says',
                              'tok1d generate -m tok1d-tiny-rar -c critters --guidance 4', "tok1d generate -m rar-b --class 'red fox'                   # published weights, from the hub"))
 def generate(prompts:Annotated[Optional[list[str]], typer.Option('--prompt', '-p', help='What to draw, in words; may be repeated.', show_default=False)]=None,
              classes:Annotated[Optional[list[str]], typer.Option('--class', '-c', help='Name (or part of it) or number of a class; may be repeated. All classes by default.', show_default=False)]=None,

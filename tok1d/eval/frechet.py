@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Describe', 'feed', 'against', 'frechet', 'Setting', 'sweep', 'plot_sweep']
 
-# %% ../../nbs/eval/20_frechet.ipynb #9836aac6
+# %% ../../nbs/eval/20_frechet.ipynb #4e6868cb
 import torch
 from collections.abc import Callable
 from itertools import product
@@ -13,44 +13,42 @@ from torch import nn, Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 from ..config import Table
 from typing import NamedTuple
-from ..train.perceptual import efficientnet_lite0
 
-# %% ../../nbs/eval/20_frechet.ipynb #f8992ce3
+# %% ../../nbs/eval/20_frechet.ipynb #0f9faa50
 class Describe(nn.Module):
     "Numbers that describe a picture"
-    def __init__(self, net:nn.Module|None=None): # With `features`; EfficientNet-Lite0 unless given
+    def __init__(self, net:nn.Module): # Its `features` are tensors `b c h w`; `tok1d.train.perceptual.efficientnet_lite0()`
         super().__init__()
-        self.net = net or efficientnet_lite0()
+        self.net = net
 
     @torch.no_grad()
     def forward(self, x:Tensor)->Tensor: # `b 3 h w` in [0, 1] → `b d`
         return torch.cat([f.mean((2,3)) for f in self.net.features(x)], 1)
 
-# %% ../../nbs/eval/20_frechet.ipynb #92775827
+# %% ../../nbs/eval/20_frechet.ipynb #fc24b5ac
 def feed(fd:FrechetInceptionDistance, x:Tensor, real:bool, batch_size:int=128): # `b 3 h w` in [0, 1]
     for part in x.split(batch_size): fd.update(part.float().clamp(0, 1), real=real)
 
 def against(real:Tensor, # `b 3 h w` in [0, 1]
-            describe:nn.Module|None=None, # See `Describe`
+            describe:nn.Module, # See `Describe`
            )->FrechetInceptionDistance: # Keeps the real pictures when it is reset
     "What sets of pictures are compared with"
-    describe = describe or Describe()
     describe.num_features = describe(real[:1]).shape[1]
     fd = FrechetInceptionDistance(describe, normalize=True, reset_real_features=False)
     feed(fd, real, True)
     return fd
 
 def frechet(real:Tensor, drawn:Tensor, # `b 3 h w` in [0, 1], at least a few hundred each
-            describe:nn.Module|None=None, # See `Describe`
+            describe:nn.Module, # See `Describe`
            )->float:
-    "FD(efficientnet-lite0) of two sets of pictures; smaller is nearer"
+    "FD of two sets of pictures; smaller is nearer"
     for x,what in ((real,'real'),(drawn,'drawn')):
         if x.ndim!=4 or x.shape[1]!=3 or len(x)<2: raise ValueError(f'{what}: got {tuple(x.shape)}; give `b 3 h w` in [0, 1], and at least two pictures')
     fd = against(real, describe)
     feed(fd, drawn, False)
     return fd.compute().item()
 
-# %% ../../nbs/eval/20_frechet.ipynb #a3627a7a
+# %% ../../nbs/eval/20_frechet.ipynb #1f62e534
 class Setting(NamedTuple):
     "A point of a sweep"
     guidance:float
@@ -61,9 +59,10 @@ class Setting(NamedTuple):
 def sweep(draw:Callable, # `(guidance, temperature) → b 3 h w`
           real:Tensor, # `b 3 h w`
           right:Callable, # `pictures → share`
+          describe:nn.Module, # See `Describe`
           guidances:tuple, temperatures:tuple)->Table: # Of `Setting`
     "Every combination"
-    fd,out = against(real),Table()
+    fd,out = against(real, describe),Table()
     for g,t in product(guidances, temperatures):
         x = draw(g, t)
         fd.reset(); feed(fd, x, False)
