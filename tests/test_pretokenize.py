@@ -25,14 +25,14 @@ def small():
     titok.SIZES['tiny'] = 64,2,2  # width, layers, heads
 
 def tokenizer(folder:Path, seed=0, kind='vq'):
-    "An untrained tokenizer of 16 × 16 pixels, 4 tokens, 32 codes or 12 channels"
+    "An untrained tokenizer of 16 × 16 pixels, 4 tokens, 32 codes or 4 channels"
     from tok1d.config import load_config
     from tok1d.models import titok
     kept = dict(titok.SIZES); small(); torch.manual_seed(seed)
     try:
         cfg = load_config('titok_tiny_debug', ['dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16', 'model.vq_model.vit_enc_patch_size=8',
                                                'model.vq_model.vit_dec_patch_size=8', 'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=32',
-                                               f'model.vq_model.quantize_mode={kind}', 'model.vq_model.token_size=12'])
+                                               f'model.vq_model.quantize_mode={kind}'])
         titok.TiTok(cfg).save_pretrained(folder)
     finally: titok.SIZES.update(kept)
     return folder

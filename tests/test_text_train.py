@@ -34,7 +34,7 @@ def tower(data, out):
 def maskgen(data, out, kind, base):
     return [f'config=maskgen_{kind}_tiny', f'experiment.output_dir={out}', f'dataset.params.train_shards_path_or_url={data}', f'dataset.params.eval_shards_path_or_url={data}',
             f'experiment.tokenizer_checkpoint={base/("vae" if kind=="kl" else "vq")}', f'model.vq_model.text_encoder={base/"tower"}', 'model.vq_model.text_context_length=8', 'model.vq_model.text_embed_dim=16',
-            'model.vq_model.num_latent_tokens=4', *(['model.vq_model.token_size=12'] if kind=='kl' else ['model.vq_model.codebook_size=32']), 'model.maskgen.decoder_embed_dim=32', 'model.maskgen.decoder_depth=2',
+            'model.vq_model.num_latent_tokens=4', *(['model.vq_model.token_size=4'] if kind=='kl' else ['model.vq_model.codebook_size=32']), 'model.maskgen.decoder_embed_dim=32', 'model.maskgen.decoder_depth=2',
             'model.maskgen.decoder_num_heads=2', 'model.maskgen.num_iter=2', 'losses.diffloss_w=32', 'losses.diffloss_d=1', 'losses.num_sampling_steps="4"', 'dataset.preprocessing.crop_size=16',
             'dataset.preprocessing.resize_shorter_edge=16', f'training.max_train_steps={STEPS}', 'training.per_gpu_batch_size=4', 'experiment.save_every=3', 'experiment.log_every=2', 'experiment.eval_every=14',
             'experiment.generate_every=14', 'training.num_generated_images=4', 'lr_scheduler.params.warmup_steps=2', 'lr_scheduler.params.decay_steps=4', 'training.mixed_precision=no', 'experiment.log_grad_norm_every=2']

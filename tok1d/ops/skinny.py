@@ -113,7 +113,7 @@ def linear_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|No
 
 def linear_or_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|None=None, gelu:bool=False)->Tensor: # As `skinny`
     "A linear layer: by the op where it pays or was asked for, else as PyTorch has it"
-    if x.device.type=='cpu' and asked()=='auto' and not interpreting(): return linear_plain(x, weight, bias, scale, gelu)  # a small layer takes microseconds
+    if x.device.type=='cpu' and not torch.compiler.is_compiling() and asked()=='auto' and not interpreting(): return linear_plain(x, weight, bias, scale, gelu)  # a small layer takes microseconds
     size = 0 if _wants_grad(x, weight, bias, scale) else _size(x, weight)
     if size and use_op(_gate(weight), size, *_floats(x, weight, bias, scale)): return skinny(x, weight, bias, scale, gelu)
     return linear_plain(x, weight, bias, scale, gelu)
