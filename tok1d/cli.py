@@ -8,8 +8,8 @@ __all__ = ['app', 'MAX_ROWS', 'ModelOption', 'Force', 'GeneratorOption', 'Steps'
            'main', 'Item', 'is_image', 'find_images', 'read_batches', 'report_skipped', 'Through', 'go_through', 'grid',
            'picture', 'columns', 'mean_psnr', 'token_report', 'summary', 'photo_note', 'tokenizer', 'folder',
            'quickstart', 'free', 'encode', 'named_by', 'decode', 'write_images', 'settings_of', 'draw_plan',
-           'write_drawn', 'shorter', 'generate', 'list_models', 'show_config', 'train', 'pretokenize', 'find_demos',
-           'demo', 'bench_sample', 'bench_operations', 'build_data']
+           'write_drawn', 'generate', 'list_models', 'show_config', 'train', 'pretokenize', 'find_demos', 'demo',
+           'bench_sample', 'bench_operations', 'build_data']
 
 # %% ../nbs/90_cli.ipynb #05ca6961
 import json,os,re,sys,warnings
@@ -343,16 +343,15 @@ def write_drawn(pipe, labels:list, # Class or prompt of each picture
                 record:dict): # Goes into tokens.json
     "The grid, every picture, and how each was made"
     from tok1d.basics import atomic_write,image_grid,to_pil
+    from tok1d.models.text import brief
     name = lambda c: c if isinstance(c, str) else pipe.class_names[c] if pipe.class_names else f'class {c}'
     images,stem = pipe.decode(tokens, labels=labels).cpu(),lambda i: f'{i:04d}-' + re.sub(r'[^\w.]+', '-', name(labels[i]))[:40].strip('-')
-    rows,scale = [shorter(name(labels[i])) for i in range(0, len(labels), n)],max(1, 128//images.shape[-1])
+    rows,scale = [brief(name(labels[i]), 24) for i in range(0, len(labels), n)],max(1, 128//images.shape[-1])
     with atomic_write(out/'grid.png') as f: image_grid(images, n, 4, row_titles=rows, scale=scale).save(f)
     for i,x in enumerate(images):
         with atomic_write(out/'pictures'/f'{stem(i)}.png') as f: to_pil(x).save(f)
     pictures = [dict(file=f'pictures/{stem(i)}.png', label=name(c), seed=seed+i, ids=t) | ({} if isinstance(c, str) else dict(class_id=c)) for i,(c,t) in enumerate(zip(labels, tokens.tolist()))]
     with atomic_write(out/'tokens.json') as f: f.write_text(json.dumps(record|dict(pictures=pictures), indent=1)+'\n')
-
-def shorter(text, n=24): return text if len(text)<=n else text[:n-1]+'…'
 
 # %% ../nbs/90_cli.ipynb #2b11ceee
 GeneratorOption = Annotated[Optional[str], typer.Option('--model', '-m', help='Generator: a name from [bold]tok1d list[/], or a folder with config.json and weights. By default a built-in one.', show_default=False)]
