@@ -6,7 +6,7 @@
 __all__ = ['app', 'MAX_ROWS', 'ModelOption', 'Force', 'GeneratorOption', 'Steps', 'Guidance', 'Temperature', 'TopK', 'TopP',
            'bench_app', 'Dtypes', 'JSONFile', 'data_app', 'Commands', 'say', 'examples', 'show_version', 'common',
            'main', 'Item', 'is_image', 'find_images', 'read_batches', 'report_skipped', 'Through', 'go_through', 'grid',
-           'picture', 'columns', 'mean_psnr', 'token_report', 'summary', 'photo_note', 'tokenizer', 'folder',
+           'picture', 'columns', 'mean_psnr', 'as_json', 'token_report', 'summary', 'photo_note', 'tokenizer', 'folder',
            'quickstart', 'free', 'encode', 'named_by', 'decode', 'write_images', 'settings_of', 'draw_plan',
            'write_drawn', 'generate', 'list_models', 'show_config', 'train', 'pretokenize', 'find_demos', 'demo',
            'bench_sample', 'bench_operations', 'build_data']
@@ -179,11 +179,13 @@ def mean_psnr(rows:list[Through])->dict:
     "Average dB for each number of tokens"
     return {k: sum(r.psnr[k] for r in rows)/len(rows) for k in rows[0].psnr}
 
+def as_json(tokens): return {'vectors' if tokens.is_floating_point() else 'ids': tokens.tolist()}
+
 def token_report(model, name:str, rows:list[Through], skipped:list[str])->dict:
     "Ids, bits and PSNR of every image, ready for JSON"
     from tok1d.data.tokens import source
     one = lambda r: dict(name=r.item.name, source=str(r.item.src) if isinstance(r.item.src, Path) else 'shipped with tok1d',
-                         ids=r.tokens.tolist(), psnr={k: round(v,2) for k,v in r.psnr.items()})
+                         psnr={k: round(v,2) for k,v in r.psnr.items()}) | as_json(r.tokens)
     return dict(model=source(model, name)._asdict(), bits_per_token=model.bits_per_token, bits_per_image=model.bits_per_image,
                 mean_psnr={k: round(v,2) for k,v in mean_psnr(rows).items()}, images=[one(r) for r in rows], skipped=skipped)
 
@@ -350,7 +352,7 @@ def write_drawn(pipe, labels:list, # Class or prompt of each picture
     with atomic_write(out/'grid.png') as f: image_grid(images, n, 4, row_titles=rows, scale=scale).save(f)
     for i,x in enumerate(images):
         with atomic_write(out/'pictures'/f'{stem(i)}.png') as f: to_pil(x).save(f)
-    pictures = [dict(file=f'pictures/{stem(i)}.png', label=name(c), seed=seed+i, ids=t) | ({} if isinstance(c, str) else dict(class_id=c)) for i,(c,t) in enumerate(zip(labels, tokens.tolist()))]
+    pictures = [dict(file=f'pictures/{stem(i)}.png', label=name(c), seed=seed+i) | as_json(t) | ({} if isinstance(c, str) else dict(class_id=c)) for i,(c,t) in enumerate(zip(labels, tokens))]
     with atomic_write(out/'tokens.json') as f: f.write_text(json.dumps(record|dict(pictures=pictures), indent=1)+'\n')
 
 # %% ../nbs/90_cli.ipynb #2b11ceee

@@ -50,10 +50,13 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(d, d)
         nn.init.xavier_uniform_(self.in_proj_weight)
 
-    def forward(self, x:Tensor, mask:Tensor|None=None): # x: b n d
-        b,n,d = x.shape
-        q,k,v = F.linear(x, self.in_proj_weight, self.in_proj_bias).view(b,n,3,self.nh,-1).permute(2,0,3,1,4)  # b nh n d/nh
-        return self.out_proj(attend(q, k, v, mask).transpose(1,2).reshape(b,n,d))
+    def heads(self, x, lo, hi): # b n d → hi-lo of q, k, v, each b nh n d/nh
+        w,b = (t[lo*x.shape[-1]:hi*x.shape[-1]] for t in (self.in_proj_weight, self.in_proj_bias))
+        return F.linear(x, w, b).unflatten(-1, (hi-lo,self.nh,-1)).permute(2,0,3,1,4)
+
+    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None): # x: b n d; ask: the m positions whose answer is wanted; → b m d
+        q,k,v = self.heads(x, 0, 3) if ask is None else (*self.heads(x[:,ask], 0, 1), *self.heads(x, 1, 3))
+        return self.out_proj(attend(q, k, v, mask).transpose(1,2).flatten(2))
 
 # %% ../../nbs/models/10_layers.ipynb #a774af0c
 class MLP(nn.Module):
@@ -77,8 +80,8 @@ class Block(nn.Module):
         self.ln_1,self.attn = nn.LayerNorm(d),Attention(d, nh)
         self.ln_2,self.mlp = nn.LayerNorm(d),MLP(d, mlp_ratio*d)
 
-    def forward(self, x:Tensor, mask:Tensor|None=None): # x: b n d
-        x = x + self.attn(self.ln_1(x), mask)
+    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None): # x: b n d; ask: positions wanted, all if not given
+        x = (x if ask is None else x[:,ask]) + self.attn(self.ln_1(x), mask, ask)
         return x + self.mlp(self.ln_2(x))
 
 # %% ../../nbs/models/10_layers.ipynb #3fcadcf0
@@ -91,9 +94,11 @@ class Transformer(nn.ModuleList):
                  nh:int): # Heads
         super().__init__(Block(d, nh) for _ in range(layers))
 
-    def forward(self, x:Tensor, mask:Tensor|None=None): # x: b n d
+    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None): # x: b n d; ask: positions that will be read, all if not given
         again = self.recompute and torch.is_grad_enabled()
-        for block in self: x = checkpoint(block, x, mask, use_reentrant=False) if again else block(x, mask)
+        for i,block in enumerate(self, 1):
+            args = x,mask,ask if i==len(self) else None
+            x = checkpoint(block, *args, use_reentrant=False) if again else block(*args)
         return x
 
 # %% ../../nbs/models/10_layers.ipynb #9b91b3a1

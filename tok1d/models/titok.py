@@ -57,7 +57,7 @@ def forward(self:TiTokEncoder,
     x = self.patch_embed(images).flatten(2).transpose(1,2)                                        # b g² w
     x = torch.cat([self.class_embedding.expand(b,1,-1).to(x), x], 1) + self.positional_embedding  # b 1+g² w
     l = (latents + self.latent_token_positional_embedding).expand(b,-1,-1).to(x)                  # b n w
-    x = self.transformer(self.ln_pre(torch.cat([x, l], 1)))[:,-n:]                                # b n w
+    x = self.transformer(self.ln_pre(torch.cat([x, l], 1)), ask=slice(-n,None))                   # b n w
     return self.conv_out(to_channels(self.ln_post(x), self.is_legacy)).flatten(2).transpose(1,2)  # b n d
 
 # %% ../../nbs/models/40_titok.ipynb #f556871c
@@ -111,7 +111,7 @@ def forward(self:TiTokDecoder,
     if extra is None: extra = x[:,:0]
     mask = None if alive is None else F.pad(alive, (1+g2,extra.shape[1]), value=True)[:,None,None]  # b 1 1 1+g²+n+m
     x = self.ln_pre(torch.cat([canvas, x, extra.to(x)], 1))                               # b 1+g²+n+m w
-    x = self.ln_post(self.transformer(x, mask)[:,1:1+g2])
+    x = self.ln_post(self.transformer(x, mask, slice(1,1+g2)))
     return self.conv_out(self.ffn(x.transpose(1,2).unflatten(2, (self.grid, self.grid))))
 
 # %% ../../nbs/models/40_titok.ipynb #021ffc48

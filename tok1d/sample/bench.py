@@ -138,7 +138,7 @@ def measure(name:str, s:Setup, dtype:str, b:int, model:nn.Module, compiled:bool,
     device,own = model.device,None
     for way,start in ways(model, s, b, compiled).items():
         r = timed(start, device); own = own or r
-        row = dict(model=name, batch=b, dtype=dtype, way=way, seconds=r.seconds, times=(first or own.seconds)/r.seconds, times_own=own.seconds/r.seconds, peak_mb=r.peak_mb,
+        row = dict(model=name, batch=b, dtype=dtype, way=way, seconds=r.seconds, base='fp32' if first else dtype, times=(first or own.seconds)/r.seconds, times_own=own.seconds/r.seconds, peak_mb=r.peak_mb,
                    equal=agreement(r.tokens, own.tokens), each=[round(t, 5) for t in r.steps], machine=machine(device))
         if s.cls is RAR and way!='plain' and b==1: row['of_bandwidth'] = step_bytes(model, way=='int8')*len(r.steps)/r.seconds/speed
         yield row
@@ -175,5 +175,5 @@ def line(row:dict)->str:
     "A row, as the command prints it"
     note = ' slower than plain' if row['way']!='plain' and row['times_own']<1 else ''
     near = f"  {row['of_bandwidth']:.0%} of copy bandwidth" if 'of_bandwidth' in row else ''
-    return (f"{row['model']:13} b={row['batch']:<3} {row['dtype']:5} {row['way']:17} {row['seconds']:8.2f} s  {row['times']:6.2f}× plain {'fp32' if row['dtype'] else ''}  "
+    return (f"{row['model']:13} b={row['batch']:<3} {row['dtype']:5} {row['way']:17} {row['seconds']:8.2f} s  {row['times']:6.2f}× plain {row.get('base','fp32')}  "
             f"{row['times_own']:6.2f}× plain {row['dtype']}  {row['peak_mb']:7.0f} MB  {row['equal']:6.1%} equal{near}{note}")
