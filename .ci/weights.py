@@ -18,7 +18,7 @@ from tok1d.hub.pretrained import load
 from tok1d.models.text import TextEncoder
 
 WEIGHTS = Path(__file__).resolve().parents[1]/'tok1d'/'weights'
-DATA = [('/work/data/', 'data/embedded/'), ('/work/tokens/', 'data/tokens/'), ('/work/runs/out/', 'outputs/'), ('/work/runs/', 'outputs/'), ('/work/frozen/', '')]
+DATA = [('/work/main/', ''), ('/work/data/', 'data/embedded/'), ('/work/tokens/', 'data/tokens/'), ('/work/runs/out/', 'outputs/'), ('/work/runs/', 'outputs/'), ('/work/frozen/', '')]
 
 def ship(run, name, bits=16):
     "Copy what belongs to a model, without the places of this machine"

@@ -147,10 +147,12 @@ def posterior(schedule:Schedule,
               t:Tensor, # Levels as numbers of the schedule, `m`
               eps:Tensor, # Noise in them, `m c`
               v:Tensor, # Where the log-variance lies between its bounds: -1 to 1, `m c`
+              clip:float|None=None, # Bound of `x0`
              )->Posterior:
     "The step that the network's answer means (improved DDPM, eq. 12 and 15)"
     a = lambda name: schedule.at(name, t)
     x0 = a('inv')*x - a('inv_noise')*eps
+    if clip is not None: x0 = x0.clamp(-clip, clip)
     f = (v+1)/2
     return Posterior(a('mean_0')*x0 + a('mean_t')*x, f*a('log_max') + (1-f)*a('log_min'), x0)
 
@@ -182,9 +184,10 @@ class DiffLoss(nn.Module):
                  d:int, # Width of the condition
                  w:int, # Width of the MLP
                  depth:int=8, # Its blocks
-                 steps:int=100): # Levels that sampling walks through
+                 steps:int=100, # Levels that sampling walks through
+                 clip:float|None=None): # Bound of what a token may be, see below; none as published
         super().__init__()
-        self.net,self.steps = DiffusionMLP(c, d, w, depth),steps
+        self.net,self.steps,self.clip = DiffusionMLP(c, d, w, depth),steps,clip
         self.net.init_weights()
         self.levels = Schedule(cosine_betas())
 
@@ -252,7 +255,7 @@ def sample_plain(self:DiffLoss,
         if guidance!=1:
             (cond,uncond),v = eps.chunk(2),v[:len(x)]
             eps = uncond + guidance*(cond-uncond)
-        p = posterior(s, x, t[:len(x)].to(x.device), eps, v)
+        p = posterior(s, x, t[:len(x)].to(x.device), eps, v, self.clip)
         x = p.mean + (temperature*noise[len(s)-i]*(p.logvar/2).exp() if i else 0)
         yield p._replace(mean=x)
 
@@ -277,6 +280,7 @@ def take(self:DiffLoss, x:Tensor, mods:list, numbers:Tensor, noise:Tensor, guida
     if guided: eps,v = eps[m:] + guidance*(eps[:m]-eps[m:]),v[:m]
     inv,inv_noise,mean_0,mean_t,lo,hi,more = numbers.unbind()
     x0,f = inv*x - inv_noise*eps,(v+1)/2
+    if self.clip is not None: x0 = x0.clamp(-self.clip, self.clip)
     return mean_0*x0 + mean_t*x + more*temperature*noise*((f*hi+(1-f)*lo)/2).exp(),x0
 
 # %% ../../nbs/models/75_diffloss.ipynb #f400470e
