@@ -334,7 +334,7 @@ def draw_plan(pipe, classes:list[str]|None, # Names or ids; all classes unless g
     if not pipe.generator.num_classes:
         if classes or not prompts: raise ValueError('this model draws what a text says: give one or several --prompt "a red heart", and no --class')
         return [p for p in prompts for _ in range(n)]
-    if prompts: raise ValueError('this model knows classes, not words: give --class, or a MaskGen such as -m tok1d-tiny-maskgen-vq (`tok1d list maskgen`)')
+    if prompts: raise ValueError('this model knows classes, not words: give --class, or a MaskGen such as -m tok1d-tiny-maskgen-kl (`tok1d list maskgen`)')
     ids = [pipe.class_id(c) for c in classes] if classes else list(range(pipe.generator.num_classes))
     if not classes and len(ids)>100: raise ValueError(f'this model has {len(ids)} classes: name some with --class (`--list-classes` shows them)')
     return [i for i in ids for _ in range(n)]

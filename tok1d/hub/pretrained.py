@@ -41,7 +41,7 @@ _embedded = [Pretrained(DEFAULT, 'TiTok', 32, 1024, None, True, '64 px, elastic:
              Pretrained('tok1d-tiny-maskgit', 'ImageBert', 32, 1024, None, True, '19 styles and families', DEFAULT),
              Pretrained('tok1d-tiny-rar', 'RAR', 32, 1024, None, True, '19 styles and families', DEFAULT),
              Pretrained('tok1d-tiny-maskgen-vq', 'MaskGenVQ', 32, 1024, None, True, 'text to image: styles and colours, hardly parts', 'tok1d-tiny-text-vq'),
-             Pretrained('tok1d-tiny-maskgen-kl', 'MaskGenKL', 32, None, None, True, 'text to image, vectors in place of codes', 'tok1d-tiny-vae')]
+             Pretrained('tok1d-tiny-maskgen-kl', 'MaskGenKL', 32, None, None, True, 'text to image, over vectors: styles, colours, some parts', 'tok1d-tiny-vae')]
 
 # %% ../../nbs/hub/10_pretrained.ipynb #454846b5
 def _titok(name, tokens, k, fid): return Pretrained(f'titok-{name}', 'TiTok', tokens, k, f'yucornetto/tokenizer_titok_{name}_imagenet', note=f'256 px, two stages, rFID {fid:.2f}')
@@ -264,7 +264,7 @@ def load(name_or_path:Union[str, Path]=DEFAULT, # Short name (see `list_pretrain
     return model.to(device=device, dtype=dtype).eval()
 
 # %% ../../nbs/hub/10_pretrained.ipynb #8291492c
-DEFAULT_GENERATOR,DEFAULT_TEXT = 'tok1d-tiny-maskgit','tok1d-tiny-maskgen-vq' # of classes, of prompts
+DEFAULT_GENERATOR,DEFAULT_TEXT = 'tok1d-tiny-maskgit','tok1d-tiny-maskgen-kl' # of classes, of prompts
 
 def tokenizer_for(name:Union[str, Path], # Of the generator
                   generator:BaseModel)->str: # Name or path
