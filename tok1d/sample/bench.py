@@ -175,5 +175,5 @@ def line(row:dict)->str:
     "A row, as the command prints it"
     note = ' slower than plain' if row['way']!='plain' and row['times_own']<1 else ''
     near = f"  {row['of_bandwidth']:.0%} of copy bandwidth" if 'of_bandwidth' in row else ''
-    return (f"{row['model']:13} b={row['batch']:<3} {row['dtype']:5} {row['way']:17} {row['seconds']:8.2f} s  {row['times']:6.2f}× plain {row.get('base','fp32')}  "
+    return (f"{row['model']:13} b={row['batch']:<3} {row['dtype']:5} {row['way']:17} {row['seconds']:8.2f} s  {row['times']:6.2f}× plain {row['base']}  "
             f"{row['times_own']:6.2f}× plain {row['dtype']}  {row['peak_mb']:7.0f} MB  {row['equal']:6.1%} equal{near}{note}")
