@@ -190,6 +190,7 @@ class Preprocessing:
     normalize_std: Optional[List[float]] = opt(None, 'Divided by per channel', size=3)
     preproc_recap: bool = opt(True, 'Strip "The image depicts" from generated captions?')
     use_recap_prob: float = opt(0.95, 'Share of generated captions', ge=0, le=1)
+    short_text_prob: float = opt(0.0, 'Share of captions shortened in training, as somebody might type them', ge=0, le=1)
     background: str = opt('none', 'What goes behind transparency in training', choices=('none', 'white', 'random'))
     random_shift: float = opt(0.0, 'Largest random shift, as a share of the side', ge=0, le=1)
     random_scale: List[float] = opt([1.0, 1.0], 'Smallest and largest random scale', gt=0, size=2)

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from typing import NamedTuple
 from ..basics import atomic_write, open_image
-from .captions import choose_caption
+from .captions import choose_caption,shorten
 from .images import ImageFolder, eval_transform, keep_size, train_transform
 
 # %% ../../nbs/data/20_shards.ipynb #7b6caf25
@@ -296,11 +296,11 @@ class _Unwanted(ValueError): "Left out by a filter, not broken"
 
 class Samples:
     "Reads what belongs at a position"
-    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True, num_classes=None, recap=0., strip=True):
+    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True, num_classes=None, recap=0., strip=True, short=0.):
         self.num_classes = num_classes # of the model; None: any class will do
         self.sources,self.transform,self.seed = sources,transform,seed
         self.cls,self.text,self.filtered,self.replace = cls,text,filtered,replace
-        self.recap,self.strip = recap,strip # share of generated captions, and whether their opening formula goes
+        self.recap,self.strip,self.short = recap,strip,short # share of generated captions, does their opening formula go, share of shortened ones
 
     def read(self, s:int, i:int, rng)->dict:
         "Sample `i` of source `s`, transformed"
@@ -315,6 +315,7 @@ class Samples:
 def words(self:Samples, x:dict, rng)->dict: # `text`; also `aes_score` where captions are asked for
     "Caption and aesthetic score (NaN where there is none); the draw comes last, so that pictures do not depend on it"
     text = choose_caption(x['text'], x['recap'], self.recap, rng.random() if x['recap'] else 0., self.strip)
+    if text and self.short and rng.random()<self.short: text = shorten(text, rng.random(), rng.random())
     if not self.text: return dict(text=text or '')
     if text is None and self.replace: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
     return dict(text=text or '', aes_score=float('nan') if x['aes_score'] is None else x['aes_score'])
@@ -468,7 +469,7 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
     transform = transform or (train_transform if train else eval_transform)(prep)
     num_classes = cfg.model.generator.condition_num_classes if cfg.model.generator.hidden_size else None
     samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, train, num_classes,
-                      prep.use_recap_prob*train, prep.preproc_recap)
+                      prep.use_recap_prob*train, prep.preproc_recap, prep.short_text_prob*train)
     order = Mixture([getattr(s, 'sizes', [len(s)]) for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))

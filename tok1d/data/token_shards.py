@@ -340,7 +340,8 @@ def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the
     if not sources: return None
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
     sizes = (tars['num_tokens'], vq.codebook_size, None if texts else g.condition_num_classes) if check else ()
-    samples = TokenSamples(sources, seed, *sizes, replace=train, text=texts, recap=cfg.dataset.preprocessing.use_recap_prob*train, strip=cfg.dataset.preprocessing.preproc_recap)
+    prep = cfg.dataset.preprocessing
+    samples = TokenSamples(sources, seed, *sizes, replace=train, text=texts, recap=prep.use_recap_prob*train, strip=prep.preproc_recap, short=prep.short_text_prob*train)
     order = Mixture([s.sizes for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))
