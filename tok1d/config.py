@@ -127,6 +127,7 @@ class MaskGen:
     diffusion_batch_mul: int = opt(4, 'KL: noise levels drawn per token in training', gt=0)
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     clip_denoised: Optional[float] = opt(None, 'KL: bound of a scaled token in sampling, for models of short trainings', gt=0)
+    order: str = opt('random', 'KL: which tokens are drawn first', choices=('random', 'raster'))
     sample_aesthetic_score: Optional[float] = opt(None, 'Score asked for in sampling', ge=0)
     cfg: Optional[float] = opt(None, 'Strength of classifier-free guidance', ge=0)
     cfg_schedule: Optional[str] = opt(None, 'Guidance over the steps', choices=('linear', 'cosine', 'none', 'constant'))

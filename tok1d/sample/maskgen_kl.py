@@ -72,7 +72,7 @@ def sample_plain(model:nn.Module, # `MaskGenKL`, in eval mode
     b,n,c,g,double = len(text),model.num_tokens,model.channels,torch.Generator(text.device),settings_of(model, **settings).guidance!=1
     if double: text,pooled = (torch.cat(x) for x in zip((text,pooled), read_null(model, null, text)))
     score,both = model.scores(aesthetic_score, b).repeat(1+double),lambda x: torch.cat([x,x]) if double else x
-    x,order = text.new_zeros(b, n, c),sequence(ranks('random', b, n, seed, g), torch.zeros(b, n, dtype=torch.bool, device=text.device))
+    x,order = text.new_zeros(b, n, c),sequence(ranks(model.config.model.maskgen.order, b, n, seed, g), torch.zeros(b, n, dtype=torch.bool, device=text.device))
     mask = torch.ones(b, n, dtype=torch.bool, device=text.device)
     for k,m in enumerate(mask_counts(n, s.steps, 'cosine')):
         places = order[:,n-mask[0].sum():n-m]
@@ -105,7 +105,7 @@ def sample(model:nn.Module, # `MaskGenKL`
            aesthetic_score:Tensor|float|None=None, # `b`, or one for all; the configured one if not given
            tokens:Tensor|None=None, known:Tensor|None=None, # A line to begin with, see `check_line`
            start:int=0, # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
-           order:str|Tensor='random', # Which holes are filled first: `random`, `raster`, or which place comes i-th, `n` or `b n`
+           order:str|Tensor|None=None, # Which holes are filled first: `random`, `raster`, or which place comes i-th, `n` or `b n`; the configured one if not given
            seed:int|list|None=None, generator:torch.Generator|None=None, # See `run_seed`
            take:Callable|None=None, # The head's step, e.g. compiled; `model.diffloss.take` unless given
            **settings, # See `settings_of`
@@ -116,7 +116,7 @@ def sample(model:nn.Module, # `MaskGenKL`
     check_start(start, s.steps, tokens)
     line,seed,g = check_line(model, b, tokens, known),run_seed(seed, generator),torch.Generator(text.device)
     if isinstance(seed, list) and len(seed)!=b: raise ValueError(f"seed: got {len(seed)} for {b} lines; give one for each, or a single one")
-    rank = ranks(order, b, model.num_tokens, seed, g)
+    rank = ranks(model.config.model.maskgen.order if order is None else order, b, model.num_tokens, seed, g)
     if rank is None: raise ValueError("order='confidence': vectors have no confidence; accepted are random, raster, or a tensor of places")
     score,texts = model.scores(aesthetic_score, b),(text,pooled)
     if s.guidance!=1: texts,score = tuple(torch.cat(x) for x in zip(texts, read_null(model, null, text))),score.repeat(2)
