@@ -320,6 +320,9 @@ def words(self:Samples, x:dict, rng)->dict: # `text`; also `aes_score` where cap
     if text is None and self.replace: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
     return dict(text=text or '', aes_score=float('nan') if x['aes_score'] is None else x['aes_score'])
 
+def _caption_choices(prep, train:bool)->dict: # What `Samples` asks about captions; evaluation takes them as they are
+    return dict(recap=prep.use_recap_prob*train, strip=prep.preproc_recap, short=prep.short_text_prob*train)
+
 def _original_size(x)->tuple[int,int]: # height, width
     hw = [(x['json'] or {}).get(f'original_{side}') for side in ('height','width')]
     return map(float, hw) if all(hw) else open_image(x['image']).size[::-1]
@@ -469,7 +472,7 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
     transform = transform or (train_transform if train else eval_transform)(prep)
     num_classes = cfg.model.generator.condition_num_classes if cfg.model.generator.hidden_size else None
     samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, train, num_classes,
-                      prep.use_recap_prob*train, prep.preproc_recap, prep.short_text_prob*train)
+                      **_caption_choices(prep, train))
     order = Mixture([getattr(s, 'sizes', [len(s)]) for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from typing import NamedTuple
 from ..basics import atomic_write
-from .shards import Loader, Mixture, Samples, ShardDataset, _cores, _InTurn, _labels, expand_source
+from .shards import Loader, Mixture, Samples, ShardDataset, _caption_choices, _cores, _InTurn, _labels, expand_source
 from .tokens import Source
 
 # %% ../../nbs/data/45_token_shards.ipynb #123a8342
@@ -340,8 +340,7 @@ def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the
     if not sources: return None
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
     sizes = (tars['num_tokens'], vq.codebook_size, None if texts else g.condition_num_classes) if check else ()
-    prep = cfg.dataset.preprocessing
-    samples = TokenSamples(sources, seed, *sizes, replace=train, text=texts, recap=prep.use_recap_prob*train, strip=prep.preproc_recap, short=prep.short_text_prob*train)
+    samples = TokenSamples(sources, seed, *sizes, replace=train, text=texts, **_caption_choices(cfg.dataset.preprocessing, train))
     order = Mixture([s.sizes for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))

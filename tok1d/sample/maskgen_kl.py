@@ -16,7 +16,7 @@ from .maskgen_vq import check_start, merge, read_null, read_prompts
 from .schedules import Step, mask_counts, run_seed, seed_step
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #885c5604
-KEYS = dict(steps='num_iter', guidance='cfg', guidance_decay='cfg_schedule', temperature='temperature')
+KEYS = dict(steps='num_iter', guidance='cfg', guidance_decay='cfg_schedule', temperature='temperature', order='order')
 
 class KLSettings(NamedTuple):
     "The numbers of a run of MaskGen-KL"
@@ -24,6 +24,7 @@ class KLSettings(NamedTuple):
     guidance:float # Scale; 1: none
     guidance_decay:str # `linear` or `constant`
     temperature:float # Of the noise that the head adds
+    order:str|Tensor='random' # Which holes are filled first: `random`, `raster`, or which place comes i-th, `n` or `b n`
 
     def at(self, hidden:int, n:int)->float: # Of the `n` tokens, after the step
         "Scale of guidance"
@@ -69,10 +70,10 @@ def sample_plain(model:nn.Module, # `MaskGenKL`, in eval mode
                 )->Iterator[Step]:
     "Draw whole lines, step by step (MaskGen, §3.2)"
     s,(text,pooled) = settings_of(model, **settings),read_prompts(model, condition)
-    b,n,c,g,double = len(text),model.num_tokens,model.channels,torch.Generator(text.device),settings_of(model, **settings).guidance!=1
+    b,n,c,g,double = len(text),model.num_tokens,model.channels,torch.Generator(text.device),s.guidance!=1
     if double: text,pooled = (torch.cat(x) for x in zip((text,pooled), read_null(model, null, text)))
     score,both = model.scores(aesthetic_score, b).repeat(1+double),lambda x: torch.cat([x,x]) if double else x
-    x,order = text.new_zeros(b, n, c),sequence(ranks(model.config.model.maskgen.order, b, n, seed, g), torch.zeros(b, n, dtype=torch.bool, device=text.device))
+    x,order = text.new_zeros(b, n, c),sequence(ranks(s.order, b, n, seed, g), torch.zeros(b, n, dtype=torch.bool, device=text.device))
     mask = torch.ones(b, n, dtype=torch.bool, device=text.device)
     for k,m in enumerate(mask_counts(n, s.steps, 'cosine')):
         places = order[:,n-mask[0].sum():n-m]
@@ -105,7 +106,6 @@ def sample(model:nn.Module, # `MaskGenKL`
            aesthetic_score:Tensor|float|None=None, # `b`, or one for all; the configured one if not given
            tokens:Tensor|None=None, known:Tensor|None=None, # A line to begin with, see `check_line`
            start:int=0, # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
-           order:str|Tensor|None=None, # Which holes are filled first: `random`, `raster`, or which place comes i-th, `n` or `b n`; the configured one if not given
            seed:int|list|None=None, generator:torch.Generator|None=None, # See `run_seed`
            take:Callable|None=None, # The head's step, e.g. compiled; `model.diffloss.take` unless given
            **settings, # See `settings_of`
@@ -116,7 +116,7 @@ def sample(model:nn.Module, # `MaskGenKL`
     check_start(start, s.steps, tokens)
     line,seed,g = check_line(model, b, tokens, known),run_seed(seed, generator),torch.Generator(text.device)
     if isinstance(seed, list) and len(seed)!=b: raise ValueError(f"seed: got {len(seed)} for {b} lines; give one for each, or a single one")
-    rank = ranks(model.config.model.maskgen.order if order is None else order, b, model.num_tokens, seed, g)
+    rank = ranks(s.order, b, model.num_tokens, seed, g)
     if rank is None: raise ValueError("order='confidence': vectors have no confidence; accepted are random, raster, or a tensor of places")
     score,texts = model.scores(aesthetic_score, b),(text,pooled)
     if s.guidance!=1: texts,score = tuple(torch.cat(x) for x in zip(texts, read_null(model, null, text))),score.repeat(2)
