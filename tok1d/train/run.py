@@ -68,7 +68,7 @@ def teacher(cfg)->PixelVQGAN:
 def reconstruction_settings(l)->dict: # `cfg.losses` → arguments of `ReconstructionTask`
     "What the published keys mean to the task"
     perceptual = perceptual_loss(l.perceptual_loss) if l.perceptual_loss and l.perceptual_weight else None
-    return dict(pixel=l.reconstruction_loss, pixel_weight=l.reconstruction_weight, l1_weight=l.l1_weight, gradient_weight=l.gradient_weight,
+    return dict(pixel=l.reconstruction_loss, pixel_weight=l.reconstruction_weight, l1_weight=l.l1_weight, gradient_weight=l.gradient_weight, prefix_discount=l.prefix_discount,
                 perceptual=perceptual, perceptual_weight=l.perceptual_weight, perceptual_start=l.perceptual_start,
                 quantizer_weight=l.quantizer_weight, spread_weight=l.spread_weight, kl_weight=l.kl_weight, logvar=l.logvar_init)
 
@@ -280,7 +280,7 @@ def tokenizer_watchers(cfg, st:TrainState, out:Path, first:bool)->list: # Callba
     "Who watches a tokenizer; only the first process measures and draws"
     e,t,model = cfg.experiment,cfg.training,st.task.model
     learns = model.codebook_size and model.stage!=2 and any(p.requires_grad for p in model.quantize.parameters())
-    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every, average=t.codebook_average)] if learns else []
+    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every, average=t.codebook_average, noise_until=t.noise_until)] if learns else []
     heldout,captions = heldout_images(cfg) if first else ({},{})
     if not heldout: return [Alarms(e.log_every, model.codebook_size), *before]
     reads = getattr(st.task, 'text_encoder', None) is not None

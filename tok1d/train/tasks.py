@@ -43,6 +43,7 @@ class ReconstructionTask(Task):
     def __init__(self, model:nn.Module, # Tokenizer that decodes to pixels
                  pixel:str='l2', pixel_weight:float=1., # Pixel loss, `l1` or `l2`
                  l1_weight:float=0., gradient_weight:float=0., # Of two further terms
+                 prefix_discount:float=0., # See `prefix_weights`
                  perceptual:nn.Module|None=None, # `(prediction, target) → scalar`
                  perceptual_weight:float=0., perceptual_start:int=0, # Optimizer step at which it starts
                  quantizer_weight:float=1., # Of codebook and commitment loss
@@ -51,7 +52,7 @@ class ReconstructionTask(Task):
                  text_encoder:nn.Module|None=None): # Reads the captions, for a text-aware tokenizer
         super().__init__(model)
         self.pixel,self.perceptual,self.text_encoder = pixel_loss(pixel),perceptual,text_encoder
-        self.pixel_weight,self.l1_weight,self.gradient_weight = pixel_weight,l1_weight,gradient_weight
+        self.pixel_weight,self.l1_weight,self.gradient_weight,self.prefix_discount = pixel_weight,l1_weight,gradient_weight,prefix_discount
         self.perceptual_weight,self.perceptual_start = perceptual_weight,perceptual_start
         self.quantizer_weight,self.spread_weight,self.kl_weight,self.logvar = quantizer_weight,spread_weight,kl_weight,logvar
         if text_encoder is not None: text_encoder.cache_size = 0  # what is computed together must not depend on what came before: a resumed run is exact
@@ -61,15 +62,28 @@ class ReconstructionTask(Task):
 def image_terms(self:ReconstructionTask,
                 y:Tensor, # Prediction, `b 3 h w`
                 x:Tensor, # Target, `b 3 h w`
-                step:int)->dict: # Name → (weight, loss)
+                step:int,
+                weights:Tensor|None=None, # Of each image in the pixel loss, `b`
+               )->dict: # Name → (weight, loss)
     "The terms that compare two images"
     y = y.float()
-    terms = dict(pixel=(self.pixel_weight, self.pixel(y, x)))
+    pixel = self.pixel(y, x) if weights is None else (weights*self.pixel(y, x, reduction='none').mean((1,2,3))).mean()
+    terms = dict(pixel=(self.pixel_weight, pixel))
     if self.l1_weight: terms['l1'] = self.l1_weight,F.l1_loss(y, x)
     if self.gradient_weight: terms['gradient'] = self.gradient_weight,gradient_loss(y, x)
     if self.perceptual is not None and self.perceptual_weight and step>=self.perceptual_start:
         terms['perceptual'] = self.perceptual_weight,self.perceptual(y, x)
     return terms
+
+# %% ../../nbs/train/30_tasks.ipynb #e9e3fe69
+@patch
+def prefix_weights(self:ReconstructionTask,
+                   keep:Tensor|None, # Tokens each image keeps, `b`
+                   device:torch.device, # Of the images
+                  )->Tensor|None: # `b`; `None` if all count alike
+    "How much the pixel loss of each image counts"
+    if keep is None or not self.prefix_discount: return None
+    return (keep.to(device)/self.model.num_tokens)**self.prefix_discount
 
 # %% ../../nbs/train/30_tasks.ipynb #6cd84868
 @patch
@@ -92,7 +106,7 @@ def forward(self:ReconstructionTask, batch, step, generator):
     x,model = batch['image'],self.model
     keep = model.sample_keep(len(x), generator) if model.elastic and model.training else None
     y,enc = model(x, keep=keep, generator=generator, **self.text(batch))
-    terms = self.image_terms(y, x, step)
+    terms = self.image_terms(y, x, step, self.prefix_weights(keep, x.device))
     if 'posterior' in enc.aux: w,loss = terms['pixel']; terms['pixel'] = w,loss/torch.tensor(self.logvar).exp().item()
     terms |= self.bottleneck_terms(enc)
     loss = sum(w*v for w,v in terms.values() if w)
@@ -115,8 +129,8 @@ class GANTask(ReconstructionTask):
         self.start,self.weight,self.factor,self.lecam_weight = start,weight,factor,lecam_weight
         self.lecam = LeCam(lecam_decay)
 
-    def image_terms(self, y, x, step):
-        terms = super().image_terms(y, x, step)
+    def image_terms(self, y, x, step, weights=None):
+        terms = super().image_terms(y, x, step, weights)
         if step>=self.start: terms['gan'] = self.weight*self.factor,generator_loss(self.discriminator(y.float()))
         return terms
 
