@@ -35,7 +35,7 @@ def test_killed_pair(data, tmp_path):
 
 def test_as_many_as_one(data, tmp_path):
     "Two processes of two images take the step of one process of four"
-    more = ('training.max_train_steps=2', 'model.vq_model.elastic=false', 'training.gradient_accumulation_steps=1', 'training.quantizer_start=0', 'training.noise_until=0', 'training.revive_until=0',
+    more = ('training.max_train_steps=2', 'model.vq_model.elastic=false', 'training.gradient_accumulation_steps=1', 'training.quantizer_start=0', 'training.revive_until=0',
             'losses.spread_weight=0') # which compares the pictures of a process
     finish(pair(arguments(data, tmp_path/'two', *more)))
     finish([start(arguments(data, tmp_path/'one', *more, 'training.per_gpu_batch_size=4'))])

@@ -21,7 +21,7 @@ def arguments(data, out, *more):
     return ['config=titok_tiny_debug', f'experiment.output_dir={out}', f'dataset.params.train_shards_path_or_url={data}', 'dataset.params.dataset_with_class_label=false',
             'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16', 'model.vq_model.vit_enc_patch_size=8',
             'model.vq_model.vit_dec_patch_size=8', f'training.max_train_steps={STEPS}', f'experiment.save_every={SAVE}', 'experiment.log_every=2',
-            'training.quantizer_start=5', 'training.noise_until=9', 'training.revive_until=12', 'training.revive_every=2', 'training.codebook_average=0.9', 'losses.spread_weight=0.01', 'training.gradient_accumulation_steps=2',
+            'training.quantizer_start=5', 'training.revive_until=12', 'training.revive_every=2', 'training.codebook_average=0.9', 'losses.spread_weight=0.01', 'training.gradient_accumulation_steps=2',
             'training.per_gpu_batch_size=2', *more]
 
 def child(args, env):

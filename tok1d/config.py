@@ -256,7 +256,6 @@ class Training:
     max_grad_norm: Optional[float] = opt(1.0, 'Gradients longer than this are shortened to it', gt=0)
     grad_checkpointing: bool = opt(False, 'Recompute activations in the backward pass to save memory?')
     quantizer_start: int = opt(0, 'Steps without quantizing, before the codebook is started by k-means', ge=0)
-    noise_until: int = opt(0, 'Steps in which noise as large as the error of the codes stands in for them', ge=0)
     revive_until: int = opt(0, 'Step until which dead codes are revived; 0 never', ge=0)
     revive_every: int = opt(100, 'Steps between revivals', gt=0)
     codebook_average: Optional[float] = opt(None, 'Decay of running means that take the place of the gradient of the codes, such as 0.99', ge=0, le=1)

@@ -197,7 +197,7 @@ def bits_per_image(self:TiTok)->float:
 def encode(self:TiTok,
            images:Tensor, # `b 3 h w` in [0, 1], at the model's image size
            sample:bool=False, # Draw a VAE's tokens, rather than take their mean?
-           generator:torch.Generator|None=None, # Source of that draw, and of noise that stands in for codes
+           generator:torch.Generator|None=None, # Source of that draw
           )->Encoded:
     "Line of tokens of each image"
     self._check_images(images)
@@ -205,7 +205,7 @@ def encode(self:TiTok,
     if self.is_vae:
         post = DiagonalGaussian(raw)
         return Encoded(post.mode, post.sample(generator) if sample else post.mode, dict(posterior=post, latents=raw))
-    z_q,ids,losses = self.quantize(raw, generator)
+    z_q,ids,losses = self.quantize(raw)
     if self.stage==2: losses = {k:v*0 for k,v in losses.items()}
     return Encoded(ids, z_q.to(raw.dtype), {**losses, 'latents': raw})
 
@@ -263,7 +263,7 @@ def _check_tokens(self:TiTok, t):
 def forward(self:TiTok,
             images:Tensor, # `b 3 h w` in [0, 1]
             keep:Tensor|int|None=None, # Tokens each image keeps, `b` or one number; all if not given
-            generator:torch.Generator|None=None, # As for `encode`
+            generator:torch.Generator|None=None, # Source of a VAE's draw
             text=None, # As for `decode`
            )->tuple[Tensor,Encoded]: # What the decoder gives, and the encoding
     "Encode and decode; a VAE samples while training"

@@ -183,15 +183,13 @@ class Codebook(Callback):
                  revive_until:int=0, # Step after which dead codes stay dead; 0 never revives
                  revive_every:int=100, # Steps without use that make a code dead
                  per_code:int=16, # Latents per code for k-means
-                 average:float|None=None, # Decay of running means that replace the codes' gradient
-                 noise_until:int=0): # Steps in which noise stands in for the codes
+                 average:float|None=None): # Decay of running means that replace the codes' gradient
         self.quantizer_start,self.revive_until,self.revive_every,self.per_code,self.average = quantizer_start,revive_until,revive_every,per_code,average
-        self.noise_until = noise_until
         self.pool,self.used,self.sums = [],None,None
 
     def start(self, st):
         self.quantize = st.task.model.quantize
-        self.quantize.bypass,self.quantize.noise = st.step<self.quantizer_start,st.step<self.noise_until
+        self.quantize.bypass = st.step<self.quantizer_start
 
     def state_dict(self): return dict(pool=self.pool, used=self.used, sums=self.sums)
     def load_state_dict(self, s): self.pool,self.used,self.sums = list(s.get('pool', [])),s.get('used'),s.get('sums')
@@ -201,7 +199,6 @@ class Codebook(Callback):
 @torch.no_grad()
 def step(self:Codebook, st:TrainState):
     z,k = st.seen['latents'].flatten(0,-2),self.quantize.codebook_size
-    self.quantize.noise = st.step<self.noise_until
     if st.step<=self.quantizer_start:
         left = (self.quantizer_start-st.step)*len(z)*st.acc.num_processes
         if left<self.per_code*k: self.pool.append(gather_ranks(z).cpu())

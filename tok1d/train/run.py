@@ -280,7 +280,7 @@ def tokenizer_watchers(cfg, st:TrainState, out:Path, first:bool)->list: # Callba
     "Who watches a tokenizer; only the first process measures and draws"
     e,t,model = cfg.experiment,cfg.training,st.task.model
     learns = model.codebook_size and model.stage!=2 and any(p.requires_grad for p in model.quantize.parameters())
-    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every, average=t.codebook_average, noise_until=t.noise_until)] if learns else []
+    before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every, average=t.codebook_average)] if learns else []
     heldout,captions = heldout_images(cfg) if first else ({},{})
     if not heldout: return [Alarms(e.log_every, model.codebook_size), *before]
     reads = getattr(st.task, 'text_encoder', None) is not None
