@@ -67,7 +67,7 @@ def image_terms(self:ReconstructionTask,
                )->dict: # Name → (weight, loss)
     "The terms that compare two images"
     y = y.float()
-    pixel = self.pixel(y, x) if weights is None else (weights*self.pixel(y, x, reduction='none').mean((1,2,3))).mean()
+    pixel = self.pixel(y, x) if weights is None else (weights.to(y)*self.pixel(y, x, reduction='none').mean((1,2,3))).mean()
     terms = dict(pixel=(self.pixel_weight, pixel))
     if self.l1_weight: terms['l1'] = self.l1_weight,F.l1_loss(y, x)
     if self.gradient_weight: terms['gradient'] = self.gradient_weight,gradient_loss(y, x)
@@ -79,11 +79,10 @@ def image_terms(self:ReconstructionTask,
 @patch
 def prefix_weights(self:ReconstructionTask,
                    keep:Tensor|None, # Tokens each image keeps, `b`
-                   device:torch.device, # Of the images
                   )->Tensor|None: # `b`; `None` if all count alike
     "How much the pixel loss of each image counts"
     if keep is None or not self.prefix_discount: return None
-    return (keep.to(device)/self.model.num_tokens)**self.prefix_discount
+    return (keep/self.model.num_tokens)**self.prefix_discount
 
 # %% ../../nbs/train/30_tasks.ipynb #6cd84868
 @patch
@@ -106,7 +105,7 @@ def forward(self:ReconstructionTask, batch, step, generator):
     x,model = batch['image'],self.model
     keep = model.sample_keep(len(x), generator) if model.elastic and model.training else None
     y,enc = model(x, keep=keep, generator=generator, **self.text(batch))
-    terms = self.image_terms(y, x, step, self.prefix_weights(keep, x.device))
+    terms = self.image_terms(y, x, step, self.prefix_weights(keep))
     if 'posterior' in enc.aux: w,loss = terms['pixel']; terms['pixel'] = w,loss/torch.tensor(self.logvar).exp().item()
     terms |= self.bottleneck_terms(enc)
     loss = sum(w*v for w,v in terms.values() if w)
