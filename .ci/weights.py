@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from tok1d.data.embedded import embedded_samples, heldout, photos
 from tok1d.basics import load_image
-from tok1d.eval.reconstruction import evaluate
+from tok1d.eval.reconstruction import decode_pixels, evaluate, psnr
+from tok1d.explore.search import encode_best
 from tok1d.hub.pretrained import load
 from tok1d.models.text import TextEncoder
 
 WEIGHTS = Path(__file__).resolve().parents[1]/'tok1d'/'weights'
-DATA = [('/work/main/', ''), ('/work/data/', 'data/embedded/'), ('/work/tokens/', 'data/tokens/'), ('/work/runs/out/', 'outputs/'), ('/work/runs/', 'outputs/'), ('/work/frozen/', '')]
+DATA = [('/work/main/', ''), ('/work/data/', 'data/embedded/'), ('/work/tokens/', 'data/tokens/'), ('/work/runs/out/', 'outputs/'), ('/work/runs/out5/', 'outputs/'), ('/work/runs/', 'outputs/'), ('/work/frozen/', ''), ('/work/frozen3/', '')]
 
 def ship(run, name, bits=16):
     "Copy what belongs to a model, without the places of this machine"
@@ -60,7 +61,18 @@ def measure(name, n=1024):
         from tok1d.models.quantizer import perplexity, usage
         with torch.inference_mode(): ids = torch.cat([model.encode(b).tokens for k in list(sets)[:2] for b in sets[k].split(64)])
         k = model.codebook_size
+        if not texts: searched(model, sets, ks)
         print(f'\nCodebook on the {len(ids)} held-out pictures: {float(usage(ids, k)):.1%} of {k:,} codes in use, perplexity {float(perplexity(ids, k)):.0f}.')
+
+def searched(model, sets, ks, n=128):
+    "PSNR after tok1d.explore.search, for the first few pictures of each set"
+    print(f'\n| PSNR in dB, first {n} of each set, at tokens | ' + ' | '.join(map(str, ks)) + ' |\n| --- | ' + ' | '.join(['---:']*len(ks)) + ' |')
+    for label,x in sets.items():
+        x = x[:n]
+        with torch.inference_mode(): lines = dict(encoded=model.encode(x).tokens) | {'8 candidates searched': encode_best(model, x, progress=True)}
+        for how,t in lines.items():
+            with torch.inference_mode(): db = [psnr(decode_pixels(model, t[:,:k]), x).mean().item() for k in ks]
+            print(f'| {label}, {how} | ' + ' | '.join(f'{v:.2f}' for v in db) + ' |', flush=True)
 
 def probe(data, epochs=4, batch=128):
     "Two minutes on two cores"

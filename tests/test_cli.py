@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from PIL import Image
 from typer.testing import CliRunner
+from tok1d.basics import load_image
 from tok1d.cli import app
 from tok1d.config import load_config
 from tok1d.data.tokens import load_tokens
@@ -156,6 +157,21 @@ def test_fewer_tokens(models, pets, tmp_path):
     tok1d('decode', tmp_path/'two.json', '-o', tmp_path/'c', '--tokens', 3, code=1)
     tok1d('encode', pets/'dog.png', '-o', tmp_path/'x.json', '-m', models['vq'], '--tokens', n+1, code=1)
     assert not (tmp_path/'c').exists() and not (tmp_path/'x.json').exists()
+
+def test_search(models, pets, tmp_path):
+    def run(c, model='vq'):
+        tok1d('encode', pets/'dog.png', '-m', models[model], '-o', tmp_path/f'{c}.json', '--search', c)
+        return load_tokens(tmp_path/f'{c}.json').tokens
+    plain,best = run(0),run(6)
+    assert run(1).equal(plain) and best.shape==plain.shape and not best.equal(plain)
+    m = TiTok.from_pretrained(models['vq']).eval()
+    x = load_image(pets/'dog.png', size=m.image_size)
+    with torch.no_grad(): error = [(m.decode(t).clamp(0,1)-x).square().mean().item() for t in (plain,best)]
+    assert error[1]<error[0]
+    assert 'codebook' in tok1d('encode', pets/'dog.png', '-m', models['vae'], '-o', tmp_path/'v.json', '--search', 4, code=1).stderr
+    tok1d('quickstart', pets/'dog.png', '-m', models['vq'], '-o', tmp_path/'q', '--search', 6)
+    shown = json.loads((tmp_path/'q/tokens.json').read_text())['images'][0]['ids']
+    assert shown==best[0].tolist()
 
 def test_nothing_is_overwritten_silently(models, pets, tmp_path):
     f = tmp_path/'t.json'
