@@ -31,20 +31,23 @@ def nearest_codes(quantizer:nn.Module, # `VQ`
 def errors(model:nn.Module, # Tokenizer
            images:Tensor, # `b 3 h w` in [0, 1]
            lines:Tensor, # Attempts, `b c n`
-           most:int=256, # Lines decoded at a time
+           text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
+           most:int=64, # Lines decoded at a time
           )->Tensor: # `b c`
     "Mean squared error of every attempt"
-    y = torch.cat([decode_pixels(model, t) for t in lines.flatten(0,1).split(most)]).unflatten(0, lines.shape[:2])
+    parts,c = lines.flatten(0,1).split(most),lines.shape[1]
+    texts = [None]*len(parts) if text is None else text.repeat_interleave(c, 0).split(most)
+    y = torch.cat([decode_pixels(model, *p) for p in zip(parts, texts)]).unflatten(0, lines.shape[:2])
     return (y-images[:,None]).square().mean((2,3,4))
 
 # %% ../../nbs/explore/15_search.ipynb #4256d114
-def best_code(model, images, latents, tokens, i, candidates, weight)->tuple: # Tokens `b n`, errors `b`
+def best_code(model, images, latents, tokens, i, candidates, weight, text=None)->tuple: # Tokens `b n`, errors `b`
     "The line of each image with the best code at `i`"
     near = nearest_codes(model.quantize, latents[:,i:i+1], tokens[:,i:i+1], candidates)[:,0]  # b c
     lines = tokens[:,None].repeat(1, candidates, 1)                                           # b c n
     lines[:,:,i] = near
-    e = errors(model, images, lines)
-    if weight: e = e + weight*errors(model, images, lines[:,:,:i+1])
+    e = errors(model, images, lines, text)
+    if weight: e = e + weight*errors(model, images, lines[:,:,:i+1], text)
     best = e.argmin(1)
     rows = torch.arange(len(e), device=e.device)
     return lines[rows,best],e[rows,best]
@@ -61,16 +64,17 @@ def search(model:nn.Module, # Tokenizer with a codebook
            candidates:int=8, # Codes tried for each token
            passes:int=1, # Times through the line
            prefix:float|None=None, # Weight of the error from the tokens so far; 0.5 for an elastic tokenizer, else 0
+           text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
           )->Iterator[Found]:
     "Try the codes nearest to each latent in turn, keep what decodes closest to `images`; yields after every token"
     if not model.codebook_size: raise ValueError('search needs a codebook: this tokenizer is a VAE, whose tokens are vectors')
     if passes<1: raise ValueError(f'passes={passes}: give a whole number ≥ 1')
     weight = (.5 if getattr(model, 'elastic', False) else 0.) if prefix is None else prefix
-    with measuring(model):
-        enc = model.encode(images.to(model.device))
-    tokens,images = enc.tokens.clone(),images.to(model.device)
+    images,text = (None if t is None else t.to(model.device) for t in (images,text))
+    with measuring(model): enc = model.encode(images)
+    tokens = enc.tokens
     for i in list(range(tokens.shape[1]))*passes:
-        with measuring(model): tokens,error = best_code(model, images, enc.aux['latents'], tokens, i, candidates, weight)
+        with measuring(model): tokens,error = best_code(model, images, enc.aux['latents'], tokens, i, candidates, weight, text)
         yield Found(i, tokens, error)
 
 # %% ../../nbs/explore/15_search.ipynb #ed6849c1
@@ -79,14 +83,16 @@ def encode_best(model:nn.Module, # Tokenizer with a codebook
                 candidates:int=8, # Codes tried for each token
                 passes:int=1, # Times through the line
                 prefix:float|None=None, # See `search`
+                text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
                 batch_size:int=16, # Images at a time
                 progress:bool=False, # A bar?
                )->Tensor: # `b n`, on the device of `images`
     "The tokens a `search` ends with"
     parts,out = images.split(batch_size),[]
+    texts = [None]*len(parts) if text is None else text.split(batch_size)
     with tqdm(total=len(parts)*model.num_tokens*passes, desc='search', unit='token', disable=not progress) as bar:
-        for x in parts:
-            for found in search(model, x, candidates, passes, prefix): bar.update()
+        for x,t in zip(parts, texts):
+            for found in search(model, x, candidates, passes, prefix, t): bar.update()
             out.append(found.tokens.to(images.device))
     return torch.cat(out)
 
