@@ -134,7 +134,7 @@ def tokens_of(model, x, # `b 3 h w`
     "Tokens of images, searched for if asked"
     if not candidates: return model.encode(x.to(model.device)).tokens
     from tok1d.explore.search import encode_best
-    return encode_best(model, x.to(model.device), candidates)
+    return encode_best(model, x.to(model.device), candidates, progress=True)
 
 SearchOption = Annotated[int, typer.Option('--search', min=0, help='Codes tried for each token, such as 8: slower, and closer to the image. 0 takes what the encoder says.')]
 
