@@ -41,6 +41,8 @@ def ship(run, name, bits=16):
     shutil.copy(run/'curve.png', out/'curve.png')
     print(f'{out}: {sum(f.stat().st_size for f in out.iterdir())/1e6:.1f} MB')
 
+def heading(what, ks): return f'\n| {what}, at tokens | ' + ' | '.join(map(str, ks)) + ' |\n| --- | ' + ' | '.join(['---:']*len(ks)) + ' |'
+
 def rows(label, scores, field, form): return f'| {label} | ' + ' | '.join(form.format(getattr(s, field)) for s in scores) + ' |'
 
 def measure(name, n=1024):
@@ -55,7 +57,7 @@ def measure(name, n=1024):
     scores = {k: evaluate(model, x, text=texts.get(k)) for k,x in sets.items()}
     ks = [s.k for s in next(iter(scores.values()))]
     for what,field,form in (('PSNR in dB','psnr','{:.2f}'), ('SSIM','ssim','{:.3f}')):
-        print(f'\n| {what}, at tokens | ' + ' | '.join(map(str, ks)) + ' |\n| --- | ' + ' | '.join(['---:']*len(ks)) + ' |')
+        print(heading(what, ks))
         for k,s in scores.items(): print(rows(f'{k}, {len(sets[k])}', s, field, form))
     if model.codebook_size:
         from tok1d.models.quantizer import perplexity, usage
@@ -66,7 +68,7 @@ def measure(name, n=1024):
 
 def searched(model, sets, ks, n=128):
     "PSNR after tok1d.explore.search, for the first few pictures of each set"
-    print(f'\n| PSNR in dB, first {n} of each set, at tokens | ' + ' | '.join(map(str, ks)) + ' |\n| --- | ' + ' | '.join(['---:']*len(ks)) + ' |')
+    print(heading(f'PSNR in dB, first {n} of each set', ks))
     for label,x in sets.items():
         x = x[:n]
         with torch.inference_mode(): lines = dict(encoded=model.encode(x).tokens) | {'8 candidates searched': encode_best(model, x, progress=True)}

@@ -159,8 +159,8 @@ def test_fewer_tokens(models, pets, tmp_path):
     assert not (tmp_path/'c').exists() and not (tmp_path/'x.json').exists()
 
 def test_search(models, pets, tmp_path):
-    def run(c, model='vq'):
-        tok1d('encode', pets/'dog.png', '-m', models[model], '-o', tmp_path/f'{c}.json', '--search', c)
+    def run(c):
+        tok1d('encode', pets/'dog.png', '-m', models['vq'], '-o', tmp_path/f'{c}.json', '--search', c)
         return load_tokens(tmp_path/f'{c}.json').tokens
     plain,best = run(0),run(6)
     assert run(1).equal(plain) and best.shape==plain.shape and not best.equal(plain)

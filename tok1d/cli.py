@@ -132,9 +132,10 @@ def tokens_of(model, x, # `b 3 h w`
               candidates:int=0, # Codes tried for each token; 0: what the encoder says
              ): # `b n` or `b n d`, on the model's device
     "Tokens of images, searched for if asked"
-    if not candidates: return model.encode(x.to(model.device)).tokens
+    x = x.to(model.device)
+    if not candidates: return model.encode(x).tokens
     from tok1d.explore.search import encode_best
-    return encode_best(model, x.to(model.device), candidates, progress=True)
+    return encode_best(model, x, candidates, progress=True)
 
 SearchOption = Annotated[int, typer.Option('--search', min=0, help='Codes tried for each token, such as 8: slower, and closer to the image. 0 takes what the encoder says.')]
 

@@ -47,7 +47,7 @@ def best_code(model, images, latents, tokens, i, candidates, weight, text=None)-
     lines = tokens[:,None].repeat(1, candidates, 1)                                           # b c n
     lines[:,:,i] = near
     e = errors(model, images, lines, text)
-    if weight: e = e + weight*errors(model, images, lines[:,:,:i+1], text)
+    if weight: e = e + weight*(e if i+1==tokens.shape[1] else errors(model, images, lines[:,:,:i+1], text))
     best = e.argmin(1)
     rows = torch.arange(len(e), device=e.device)
     return lines[rows,best],e[rows,best]
