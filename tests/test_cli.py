@@ -6,9 +6,11 @@ from pathlib import Path
 from PIL import Image
 from typer.testing import CliRunner
 from tok1d.basics import load_image
-from tok1d.cli import app
+from tok1d.cli import Item, app, go_through, mean_psnr
 from tok1d.config import load_config
+from tok1d.data.embedded import photos, samples
 from tok1d.data.tokens import load_tokens
+from tok1d.hub.pretrained import load
 from tok1d.models.titok import TiTok
 
 @pytest.fixture(scope='module')
@@ -170,8 +172,16 @@ def test_search(models, pets, tmp_path):
     assert error[1]<error[0]
     assert 'codebook' in tok1d('encode', pets/'dog.png', '-m', models['vae'], '-o', tmp_path/'v.json', '--search', 4, code=1).stderr
     tok1d('quickstart', pets/'dog.png', '-m', models['vq'], '-o', tmp_path/'q', '--search', 6)
-    shown = json.loads((tmp_path/'q/tokens.json').read_text())['images'][0]['ids']
-    assert shown==best[0].tolist()
+    shown = json.loads((tmp_path/'q/tokens.json').read_text())
+    assert shown['search']==6 and shown['images'][0]['ids']==best[0].tolist()
+    tok1d('encode', pets/'dog.png', '-m', models['vq'], '-o', tmp_path/'short.json', '--search', 6, '--tokens', 3)
+    assert load_tokens(tmp_path/'short.json').tokens.shape==(1,3)
+
+def test_quickstart_searches_where_it_can(models, pets, tmp_path):
+    for name,tried in (('vq',4), ('vae',0)):
+        r = tok1d('quickstart', pets/'dog.png', '-m', models[name], '-o', tmp_path/name)
+        assert json.loads((tmp_path/name/'tokens.json').read_text())['search']==tried
+        assert ('--search 0' in r.stdout)==bool(tried)
 
 def test_nothing_is_overwritten_silently(models, pets, tmp_path):
     f = tmp_path/'t.json'
@@ -310,3 +320,4 @@ def test_quickstart_for_real(tmp_path):
     assert d['bits_per_image']==320 and all(len(i['ids'])==32 and list(i['psnr'])==['1','2','4','8','16','32'] for i in d['images'])
     mean = list(d['mean_psnr'].values())
     assert mean==sorted(mean), mean
+    assert d['search']==4 and d['mean_psnr']['32']>mean_psnr(go_through(load(), [Item(*s) for s in photos()+samples()], []))[32]+.5

@@ -2,13 +2,14 @@
 from pathlib import Path
 
 import pytest
+import tok1d.explore.search  # TokenImage.searched
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from pages import pixels, serving, settled, until
 from tok1d.data.embedded import photos
 from tok1d.explore.show import bits_text, psnr_text, view_pictures
-from tok1d.explore.tokens import explore_tokens
+from tok1d.explore.tokens import TokenImage, explore_tokens
 from tok1d.hub.pretrained import load
 
 APP = Path(__file__).parents[1]/'demos/token_count/app.py'
@@ -41,6 +42,13 @@ def test_client_sees_what_a_call_computes(client, files):
     assert bits_text(view.bits) in stats and psnr_text(view.psnr) in stats
     assert all(f'>{i}</span>' in ids for i in view.ids)
     assert curve
+
+def test_search(client, files):
+    ti = TokenImage.from_image(load(), files[0])
+    best = ti.searched(4)
+    assert best.psnr() > ti.psnr()
+    got = client.predict(handle_file(files[0]), 32, True, api_name='/explore')
+    assert psnr_text(best.psnr()) in got[3]
 
 def test_broken_upload_is_explained(client, files):
     good, broken = files

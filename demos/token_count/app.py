@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import gradio as gr
+import tok1d.explore.search  # gives a TokenImage its `searched`
 from tok1d.data.embedded import photos, samples
 from tok1d.explore.show import curve_figure, ids_html, stats_html, view_pictures
 from tok1d.explore.tokens import TokenImage, curve_counts, explore_tokens, token_curve
@@ -56,15 +57,16 @@ def build(model=None, # Tokenizer; the shipped one when None
     n, examples = model.num_tokens, [*photos(), *samples()]
 
     @lru_cache(maxsize=32)  # Gradio names an uploaded file by its content, so a path stands for one image
-    def opened(path):
+    def opened(path, search):
         ti = TokenImage.from_image(model, path)
-        return ti, token_curve(model, ti.image[None], curve_counts(n))
+        if search: ti = ti.searched(4)
+        return ti, token_curve(model, ti.image[None], curve_counts(n), ti.tokens[None])
 
-    def explore(path, k):
-        "Pictures, figures, ids and curve of an image seen through its first `k` tokens"
+    def explore(path, k, search=False):
+        "Pictures, figures, ids and curve of an image seen through its first `k` tokens, searched for if asked"
         if not path: return [gr.skip()]*6
         try:
-            ti, curve = opened(path)
+            ti, curve = opened(path, search)
             view = explore_tokens(model, ti, k)
         except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
             raise gr.Error(str(e).replace(f'{Path(path).parent}{os.sep}', ''), print_exception=False) from e
@@ -83,15 +85,17 @@ def build(model=None, # Tokenizer; the shipped one when None
                                      object_fit='cover', height='auto', buttons=[], elem_id='examples', elem_classes='pixels')
             with gr.Column(scale=2, min_width=320):
                 slider = gr.Slider(1, n, min(k, n), step=1, label=f'tokens kept, of {n}', elem_id='tokens')
+                better = gr.Checkbox(False, label='search for better tokens', info='Try four codes for each token and let the decoder judge: slower, and closer to the image.',
+                                     visible=bool(model.codebook_size), container=False, elem_id='search')
                 with gr.Row(elem_id='pictures'):
                     pictures = [picture(name) for name in ('original', 'reconstruction', 'difference')]
                 stats = gr.HTML(padding=False, elem_id='stats')
                 ids = gr.HTML(padding=False, elem_id='ids')
                 plot = gr.Plot(show_label=False, label='quality against tokens', container=False, format='png', elem_id='curve')
         outputs = [*pictures, stats, ids, plot]
-        gr.on([image.input, slider.change, demo.load], explore, [image, slider], outputs, api_name='explore', trigger_mode='always_last', show_progress='hidden')
+        gr.on([image.input, slider.change, better.input, demo.load], explore, [image, slider, better], outputs, api_name='explore', trigger_mode='always_last', show_progress='hidden')
         gallery.select(pick, None, image, api_visibility='private', show_progress='hidden').then(
-            explore, [image, slider], outputs, api_visibility='private', show_progress='hidden')
+            explore, [image, slider, better], outputs, api_visibility='private', show_progress='hidden')
     return demo
 
 

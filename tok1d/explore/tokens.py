@@ -94,12 +94,13 @@ class TokenCurve(NamedTuple):
 def token_curve(model:nn.Module, # Tokenizer
                 images:Tensor, # `b 3 h w` in [0, 1]
                 ks:Iterable[int]|None=None, # Tokens to keep; every count when None
+                tokens:Tensor|None=None, # Of the images, `b n` or `b n d`; what the encoder says when None
                )->TokenCurve:
     "PSNR of each image from its first `k` tokens, for each of `ks`"
     ks = [check_count(model, k) for k in (range(1, model.num_tokens+1) if ks is None else ks)]
     with measuring(model):
         x = images.to(model.device)
-        tokens = model.encode(x).tokens
+        tokens = model.encode(x).tokens if tokens is None else tokens.to(model.device)
         db = torch.stack([image_psnr(decode_pixels(model, tokens[:,:k]), x) for k in ks])
     return TokenCurve(ks, [k*model.bits_per_token for k in ks], db.cpu())
 

@@ -7,6 +7,7 @@ __all__ = ['SIDE', 'png', 'captioned', 'row', 'TokenExplorer']
 
 # %% ../../nbs/explore/30_widgets.ipynb #af41e016
 import base64, html, io
+import tok1d.explore.search # gives a TokenImage its `searched`
 import ipywidgets as W
 from fastcore.basics import patch
 from PIL import Image
@@ -46,6 +47,7 @@ class TokenExplorer(W.VBox):
         if not self.images: raise ValueError("`images` is empty: give at least one picture by name, or None for the shipped ones.")
         super().__init__(self.parts(min(k, self.model.num_tokens)))
         self.show(next(iter(self.images.values())))
+        self.search.observe(lambda _: self.show(self.src), 'value')
         self.picker.observe(self.picked, 'value')
         self.upload.observe(lambda _: self.uploaded(), 'value')
         self.slider.observe(lambda _: self.draw(), 'value')
@@ -58,20 +60,22 @@ def parts(self:TokenExplorer,
     "Make the parts, and put them in order"
     self.picker = W.Dropdown(options=list(self.images), description='image')
     self.upload = W.FileUpload(accept='image/*', description='Upload your own', layout=W.Layout(width='auto'))
+    self.search = W.Checkbox(False, description='search for better tokens', indent=False, disabled=not self.model.codebook_size, layout=W.Layout(width='auto'))
     self.slider = W.IntSlider(k, 1, self.model.num_tokens, description='tokens', layout=W.Layout(width='min(98%, 690px)'))
     self.original,self.reconstruction,self.difference = (W.Image(width=SIDE, height=SIDE) for _ in range(3))
     self.stats,self.ids,self.message = (W.HTML(layout=W.Layout(max_width='690px', margin='4px 0')) for _ in range(3))
     self.curve = W.Image(layout=W.Layout(width='min(98%, 420px)'))
     pictures = row(*(captioned(name, getattr(self, name)) for name in ('original','reconstruction','difference')))
-    return [row(self.picker, self.upload), self.message, self.slider, pictures, self.stats, self.ids, self.curve]
+    return [row(self.picker, self.upload, self.search), self.message, self.slider, pictures, self.stats, self.ids, self.curve]
 
 # %% ../../nbs/explore/30_widgets.ipynb #32c6e8d7
 @patch
 def show(self:TokenExplorer,
          src): # Path, bytes, file object, PIL image, array or tensor
     "Look at another image"
-    self.token_image = TokenImage.from_image(self.model, src)
-    self.tokens_curve = token_curve(self.model, self.token_image.image[None], curve_counts(self.model.num_tokens))
+    ti = TokenImage.from_image(self.model, src) # which raises for what is no image
+    self.src,self.token_image = src,ti.searched(4) if self.search.value else ti
+    self.tokens_curve = token_curve(self.model, ti.image[None], curve_counts(self.model.num_tokens), self.token_image.tokens[None])
     self.message.value = ''
     self.draw()
 
