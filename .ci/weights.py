@@ -7,7 +7,7 @@
 
 Weights are stored in half precision; with `--bits 8` as 8-bit floats (e4m3), for generators, which lose little by it.
 """
-import json, shutil, sys
+import json, re, shutil, sys
 from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,7 +19,7 @@ from tok1d.hub.pretrained import load
 from tok1d.models.text import TextEncoder
 
 WEIGHTS = Path(__file__).resolve().parents[1]/'tok1d'/'weights'
-DATA = [('/work/main/', ''), ('/work/data/', 'data/embedded/'), ('/work/tokens/', 'data/tokens/'), ('/work/runs/out/', 'outputs/'), ('/work/runs/out5/', 'outputs/'), ('/work/runs/', 'outputs/'), ('/work/frozen/', ''), ('/work/frozen3/', '')]
+PLACES = [(r'/work/(main|frozen\d*)/', ''), (r'/work/data/', 'data/embedded/'), (r'/work/tokens/', 'data/tokens/'), (r'/work/runs/(out\d*/)?', 'outputs/')]  # of this machine
 
 def ship(run, name, bits=16):
     "Copy what belongs to a model, without the places of this machine"
@@ -31,7 +31,7 @@ def ship(run, name, bits=16):
     save_file(sd, out/'model.safetensors', metadata=dict(format='pt'))
     for source,target in (('config.json','config.json'), ('config.yaml','recipe.yaml'), ('log.jsonl','log.jsonl')):
         text = (run/source).read_text()
-        for a,b in DATA: text = text.replace(a, b)
+        for a,b in PLACES: text = re.sub(a, b, text)
         (out/target).write_text(text)
     c = json.loads((out/'config.json').read_text())  # what builds and pairs the model; the rest is in the recipe
     head = {k: v for k,v in c.get('losses', {}).items() if k in ('diffloss_d','diffloss_w','num_sampling_steps')} if 'maskgen' in c['model'] else {}
@@ -66,12 +66,12 @@ def measure(name, n=1024):
         if not texts: searched(model, sets, ks)
         print(f'\nCodebook on the {len(ids)} held-out pictures: {float(usage(ids, k)):.1%} of {k:,} codes in use, perplexity {float(perplexity(ids, k)):.0f}.')
 
-def searched(model, sets, ks, n=128):
+def searched(model, sets, ks, n=64):
     "PSNR after tok1d.explore.search, for the first few pictures of each set"
     print(heading(f'PSNR in dB, first {n} of each set', ks))
     for label,x in sets.items():
         x = x[:n]
-        with torch.inference_mode(): lines = dict(encoded=model.encode(x).tokens) | {'8 candidates searched': encode_best(model, x, progress=True)}
+        with torch.inference_mode(): lines = dict(encoded=model.encode(x).tokens) | {f'{c} candidates searched': encode_best(model, x, c, progress=True) for c in (4,8)}
         for how,t in lines.items():
             with torch.inference_mode(): db = [psnr(decode_pixels(model, t[:,:k]), x).mean().item() for k in ks]
             print(f'| {label}, {how} | ' + ' | '.join(f'{v:.2f}' for v in db) + ' |', flush=True)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 from ..basics import image_grid, to_pil
-from ..eval.reconstruction import FileScore, MAX_PSNR, Score, reconstruct, token_counts
+from ..eval.reconstruction import FileScore, MAX_PSNR, Score, check_count, decode_pixels, measuring, token_counts
 from .tokens import TokenCurve, TokenView
 
 # %% ../../nbs/explore/20_show.ipynb #ec264b87
@@ -80,11 +80,14 @@ def token_strip(model:nn.Module, # Tokenizer
                 ks:Iterable[int]|None=None, # Columns; doubling up to all tokens by default
                 names:list[str]|None=None, # One for each image
                 scale:int=1, # Repeat each pixel
+                tokens:Tensor|None=None, # Of the images, `b n` or `b n d`; what the encoder says when None
                )->Image.Image:
     "Originals, and their reconstructions from few to all tokens"
-    ks = list(token_counts(model.num_tokens) if ks is None else ks)
-    columns = [images.cpu()] + [reconstruct(model, images, k).cpu() for k in ks]  # 1+ks of b 3 h w
-    cells = torch.stack(columns, 1).flatten(0, 1)                                 # b·(1+ks) 3 h w
+    ks = [check_count(model, k) for k in (token_counts(model.num_tokens) if ks is None else ks)]
+    with measuring(model):
+        t = model.encode(images.to(model.device)).tokens if tokens is None else tokens.to(model.device)
+        columns = [images.cpu()] + [decode_pixels(model, t[:,:k]).cpu() for k in ks]  # 1+ks of b 3 h w
+    cells = torch.stack(columns, 1).flatten(0, 1)                                     # b·(1+ks) 3 h w
     return image_grid(cells, ncol=len(columns), titles=['original'] + [f"{k} token{'s'*(k>1)}" for k in ks], row_titles=names, scale=scale)
 
 # %% ../../nbs/explore/20_show.ipynb #0fb7bfb2

@@ -100,8 +100,13 @@ def plot_log(path:Path|str, # JSONL log
     curves = {k: [(r['step'], curve_name(r), r[k]) for r in records if r.get(k) is not None] for k in keys}
     curves = {k: v for k,v in curves.items() if v}
     if not curves: raise ValueError(f'{path} has no record with any of {", ".join(keys)}')
-    fig,axs = plt.subplots(1, len(curves), figsize=(3.3*len(curves),2.4), squeeze=False, layout='constrained')
-    for ax,(name,points) in zip(axs[0], curves.items()): panel(ax, name, points)
+    fig,axs = plt.subplots(1, len(curves), figsize=(3.3*len(curves)+1,2.4), squeeze=False, layout='constrained')
+    colours = plt.get_cmap('tab20').colors # dark and light ones in turn
+    for ax,(name,points) in zip(axs[0], curves.items()):
+        ax.set_prop_cycle(color=colours[::2]+colours[1::2])
+        panel(ax, name, points)
+    named = max((ax.get_legend_handles_labels() for ax in axs[0]), key=lambda hl: len(hl[0]))
+    if named[0]: fig.legend(*named, loc='outside right upper', frameon=False, fontsize=6)
     if out is not None: fig.savefig(out, dpi=90)
     plt.close(fig)
     return fig
@@ -114,11 +119,11 @@ def curve_name(r:dict)->str: # A record → e.g. `photos, 8 tokens`
 
 # %% ../../nbs/train/50_callbacks.ipynb #cbe9b19f
 def panel(ax, name, points): # Triples of step, name of the curve, value
-    "One quantity over the steps, all its curves"
-    names = list(dict.fromkeys(n for _,n,_ in points))
-    for n in names: ax.plot(*zip(*((s,v) for s,m,v in points if m==n)), lw=1.2, label=n or None)
+    "One quantity over the steps, all its curves; a dot where a curve is too short to be a line"
+    for n in dict.fromkeys(n for _,n,_ in points):
+        at = [(s,v) for s,m,v in points if m==n]
+        ax.plot(*zip(*at), lw=1.2, label=n or None, marker='o' if len(at)<3 else None, ms=3)
     if name=='loss': ax.set_yscale('log')
-    if len(names)>1: ax.legend(frameon=False, fontsize=6, ncol=2)
     ax.set(xlabel='optimizer step', ylabel=name)
 
 # %% ../../nbs/train/50_callbacks.ipynb #2de892a3
