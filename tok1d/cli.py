@@ -141,9 +141,9 @@ def tokens_of(model, x, # `b 3 h w`
 
 def search_option(default): return typer.Option('--search', min=0, show_default=default, help='Codes tried for each token, such as 8: slower, and closer to the image. 0 takes what the encoder says.')
 
-def quick_candidates(model)->int:
-    "How many codes a first look may try: a few with a small model, none where an attempt takes seconds"
-    return 4 if model.codebook_size and model.num_parameters()<2e7 else 0
+def quick_candidates(model, images:int)->int:
+    "How many codes a first look may try: a few for a few images and a small model, none where it would take minutes"
+    return 4 if model.codebook_size and model.num_parameters()<2e7 and images<=64 else 0
 
 # %% ../nbs/90_cli.ipynb #551d6362
 def go_through(model, items:list[Item], skipped:list[str], candidates:int=0)->list[Through]:
@@ -252,14 +252,15 @@ ModelOption = Annotated[str, typer.Option('--model', '-m', help='Name from [bold
 @app.command(epilog=examples('tok1d quickstart', 'tok1d quickstart holiday.jpg cat.png', 'tok1d quickstart photos/ -o outputs/photos'))
 def quickstart(images:Annotated[Optional[list[Path]], typer.Argument(help='Images or folders; without any, the photos and emoji that ship with tok1d.', show_default=False)]=None,
                out:Annotated[Path, typer.Option('--out', '-o', help='Folder for the results.')]=Path('outputs/quickstart'),
-               model:ModelOption='tok1d-tiny-vq', search:Annotated[Optional[int], search_option('4 for a small model with a codebook, else 0')]=None):
+               model:ModelOption='tok1d-tiny-vq', search:Annotated[Optional[int], search_option('4 for up to 64 images and a small model with a codebook, else 0')]=None):
     "See images go through a handful of tokens and come back. Needs no GPU, network or account."
     from tok1d.basics import atomic_write
     from tok1d.data.embedded import photos,samples
     folder(out)
     tok,skipped = tokenizer(model),[]
-    search = quick_candidates(tok) if search is None else search
-    rows = go_through(tok, find_images(images) if images else [Item(*s) for s in photos()+samples()], skipped, search)
+    items = find_images(images) if images else [Item(*s) for s in photos()+samples()]
+    search = quick_candidates(tok, len(items)) if search is None else search
+    rows = go_through(tok, items, skipped, search)
     with atomic_write(out/'reconstructions.png') as f: picture(rows).save(f)
     with atomic_write(out/'tokens.json') as f: f.write_text(json.dumps(token_report(tok, model, rows, skipped, search), indent=1)+'\n')
     typer.echo(summary(tok, model, rows, search))
