@@ -85,6 +85,7 @@ def test_page(url, browser, files, tmp_path):
         if (clear := page.locator('#image button[aria-label="Clear"]')).count(): clear.click()
         page.locator('#image input[type=file]').set_input_files(path)
     change('original', lambda: upload(files[0]), 'an upload is shown')
+    change('reconstruction', page.locator('#search input').check, 'a search changes the reconstruction')
     page.screenshot(path=tmp_path/'page.png')
 
     shown = settled(img['reconstruction'])

@@ -50,4 +50,7 @@ def test_explorer_in_lab(lab, browser, tmp_path):
     upload(broken)
     page.locator('[role=alert]').filter(has_text='broken.png').wait_for(timeout=30000)
     assert pixels(original) == shown
+    searched = settled(reconstruction)
+    page.locator('.widget-checkbox input').check()
+    until(lambda: pixels(reconstruction) != searched, 'a search changes the reconstruction')
     page.screenshot(path=tmp_path/'lab.png')
