@@ -13,10 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import gradio as gr
-import tok1d.explore.search  # gives a TokenImage its `searched`
 from tok1d.data.embedded import photos, samples
+from tok1d.explore.search import tokens_and_curve
 from tok1d.explore.show import curve_figure, ids_html, stats_html, view_pictures
-from tok1d.explore.tokens import TokenImage, curve_counts, explore_tokens, token_curve
+from tok1d.explore.tokens import explore_tokens
 from tok1d.hub.pretrained import load
 
 INTRO = """# How many tokens does an image need?
@@ -57,10 +57,7 @@ def build(model=None, # Tokenizer; the shipped one when None
     n, examples = model.num_tokens, [*photos(), *samples()]
 
     @lru_cache(maxsize=32)  # Gradio names an uploaded file by its content, so a path stands for one image
-    def opened(path, search):
-        ti = TokenImage.from_image(model, path)
-        if search: ti = ti.searched(4)
-        return ti, token_curve(model, ti.image[None], curve_counts(n), ti.tokens[None])
+    def opened(path, search): return tokens_and_curve(model, path, 4 if search else 0)
 
     def explore(path, k, search=False):
         "Pictures, figures, ids and curve of an image seen through its first `k` tokens, searched for if asked"

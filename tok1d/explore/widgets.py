@@ -7,14 +7,14 @@ __all__ = ['SIDE', 'png', 'captioned', 'row', 'TokenExplorer']
 
 # %% ../../nbs/explore/30_widgets.ipynb #af41e016
 import base64, html, io
-import tok1d.explore.search # gives a TokenImage its `searched`
 import ipywidgets as W
 from fastcore.basics import patch
 from PIL import Image
 from torch import nn
 from ..data.embedded import photos, samples
+from .search import tokens_and_curve
 from .show import curve_figure, figure_png, ids_html, stats_html, view_pictures, view_still
-from .tokens import TokenImage, curve_counts, explore_tokens, token_curve
+from .tokens import explore_tokens
 from ..hub.pretrained import load
 
 # %% ../../nbs/explore/30_widgets.ipynb #ef449473
@@ -73,9 +73,8 @@ def parts(self:TokenExplorer,
 def show(self:TokenExplorer,
          src): # Path, bytes, file object, PIL image, array or tensor
     "Look at another image"
-    ti = TokenImage.from_image(self.model, src) # which raises for what is no image
-    self.src,self.token_image = src,ti.searched(4) if self.search.value else ti
-    self.tokens_curve = token_curve(self.model, ti.image[None], curve_counts(self.model.num_tokens), self.token_image.tokens[None])
+    self.token_image,self.tokens_curve = tokens_and_curve(self.model, src, 4 if self.search.value else 0) # which raises for what is no image
+    self.src = src
     self.message.value = ''
     self.draw()
 

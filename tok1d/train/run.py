@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from fastcore.imports import in_notebook
 from torch import nn
-from ..basics import seed_everything
+from ..basics import fast_bfloat16, seed_everything
 from ..config import list_presets, load_config, save_config, to_config, to_dict
 from ..data.shards import make_loader
 from ..data.token_shards import make_token_loader, open_tokens, training_spec
@@ -39,7 +39,7 @@ from .generators import ARTask, GeneratorTask, HeldOut, MaskGITTask, Samples, pr
 from .maskgen import MaskGenKLTask, MaskGenTask, MaskGenVQTask, PromptSamples
 from .loop import Task, TrainState, fit, make_accelerator, make_state
 from .perceptual import perceptual_loss
-from .schedules import fast_bfloat16, make_optimizers, make_schedulers
+from .schedules import make_optimizers, make_schedulers
 from .tasks import GANTask, ReconstructionTask, Stage1Task, init_weights
 from .text_tower import ContrastiveTask, Retrieval
 
