@@ -1,4 +1,9 @@
 "The Gradio page of token counts: through a real client, and in a real browser"
+import json
+import struct
+import urllib.error
+import urllib.request
+import zlib
 from pathlib import Path
 
 import pytest
@@ -36,12 +41,12 @@ def explore(client, path, k): return client.predict(handle_file(path), k, api_na
 def test_client_sees_what_a_call_computes(client, files):
     "The page adds nothing to `explore_tokens`: pictures equal to the pixel, figures to the letter"
     view = explore_tokens(load(), files[0], 5)
-    *pictures, stats, ids, curve = explore(client, files[0], 5)
+    *pictures, stats, ids, curve, line, note = explore(client, files[0], 5)
     for got, expected in zip(pictures, view_pictures(view)):
         assert Image.open(got).convert('RGB').tobytes() == expected.convert('RGB').tobytes()
     assert bits_text(view.bits) in stats and psnr_text(view.psnr) in stats
     assert all(f'>{i}</span>' in ids for i in view.ids)
-    assert curve
+    assert curve and line == ' '.join(map(str, view.ids)) and not note
 
 def test_search(client, files):
     ti = TokenImage.from_image(load(), files[0])
@@ -60,7 +65,88 @@ def test_broken_upload_is_explained(client, files):
 def test_impossible_counts_are_explained(client, files, k):
     with pytest.raises(AppError, match='1'): explore(client, files[0], k)
 
-def test_no_image_is_no_error(client): client.predict(None, 5, api_name='/explore')
+def test_no_image_clears_all(client):
+    assert not any(client.predict(None, 5, api_name='/explore'))
+
+def test_whole_picture(client, tmp_path):
+    "What a crop loses is said; the other way nothing is lost"
+    tall = tmp_path/'tall.png'
+    Image.new('RGB', (40, 300), 'teal').save(tall)
+    *_, note = client.predict(handle_file(tall), 5, api_name='/explore')
+    assert '40 × 300' in note and '13%' in note
+    original, *_, note = client.predict(handle_file(tall), 5, False, True, api_name='/explore')
+    assert not note and Image.open(original).convert('RGB').getpixel((2, 2)) == (255, 255, 255)
+
+# what strangers send
+
+def post(url, data):
+    "The answer to raw JSON, and whether it is a good one"
+    ask = urllib.request.Request(url, json.dumps(data).encode(), {'content-type': 'application/json'})
+    try: return urllib.request.urlopen(ask, timeout=60).read().decode()
+    except urllib.error.HTTPError as e: return e.read().decode()
+
+def asked_raw(url, endpoint, *data):
+    "What a named endpoint says to raw JSON, without the client's help"
+    event = json.loads(post(f'{url}/gradio_api/call/{endpoint}', dict(data=data)))['event_id']
+    return urllib.request.urlopen(f'{url}/gradio_api/call/{endpoint}/{event}', timeout=60).read().decode()
+
+@pytest.fixture
+def secret(tmp_path):
+    "An image of the server that nobody uploaded"
+    path = tmp_path/'secret.png'
+    photos()[0][1].save(path)
+    return path
+
+def sneaky(path):
+    "Ways to name a file of the server"
+    yield dict(path=str(path))
+    yield dict(path=str(path), meta={'_type': 'gradio.FileData'})
+    yield dict(path=str(path), url=f'file://{path}')
+    yield dict(path=f'/tmp/gradio/../..{path}')
+    yield str(path)
+
+def test_no_file_of_the_server(url, secret):
+    "An image that is there and one that is not get one and the same answer, which names no folder"
+    for there, missing in zip(sneaky(secret), sneaky(secret.with_name('none.png'))):
+        answers = [asked_raw(url, 'explore', image, 8, False, False) for image in (there, missing)]
+        assert answers[0] == answers[1] and 'event: error' in answers[0], there
+        assert str(secret.parent) not in answers[0]
+    for remote in 'http://127.0.0.1:1/x.png', 'file:///etc/passwd', '/dev/zero', '/etc/passwd', '':
+        assert 'event: error' in asked_raw(url, 'explore', dict(path=remote), 8, False, False)
+
+def test_no_endpoint_reads_the_server(url, secret):
+    "Each function of the page, named or not"
+    config = json.loads(urllib.request.urlopen(f'{url}/config', timeout=60).read())
+    assert config['dependencies']
+    for function in config['dependencies']:
+        for image in sneaky(secret):
+            data = [image, 8, False, False][:len(function['inputs'])]
+            said = post(f'{url}/gradio_api/run/predict', dict(data=data, fn_index=function['id'], session_hash='me'))
+            assert set(json.loads(said)) <= {'error', 'duration', 'visible', 'title'}, said
+
+@pytest.mark.parametrize('count', [None, 'a', 0, 33, 8.5, True, [3], float('nan')])
+def test_a_count_that_is_none(url, count): assert 'How many tokens?' in asked_raw(url, 'explore', None, count, False, False)
+
+def claiming(path, width, height):
+    "A PNG of a few bytes that claims to be large"
+    def chunk(kind, data): return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    head = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b''))
+    return path
+
+def test_too_many_pixels(client, tmp_path):
+    with pytest.raises(AppError, match='50,000,000') as e: explore(client, claiming(tmp_path/'bomb.png', 10_000, 10_000), 5)
+    assert "'" + str(tmp_path) not in str(e.value) and 'tok1d-demo' not in str(e.value)
+
+def test_too_many_bytes(client, tmp_path):
+    big = tmp_path/'big.png'
+    big.write_bytes(bytes(21_000_000))
+    with pytest.raises(Exception, match='20'): explore(client, big, 5)
+
+def test_uploads_go_with_the_page(tmp_path):
+    with serving(APP, env=dict(TMPDIR=str(tmp_path))) as url:
+        assert list(tmp_path.glob('tok1d-demo-*'))
+    until(lambda: not list(tmp_path.glob('tok1d-demo-*')), 'the folder of uploads is removed')
 
 def test_page(url, browser, files, tmp_path):
     "By hand: slider from the keyboard, a click on an example, an upload, a broken upload"
@@ -80,12 +166,15 @@ def test_page(url, browser, files, tmp_path):
     assert pixels(img['original']) == original
     assert page.locator('#ids span').filter(has_text='·').count() == load().num_tokens - 9
 
-    change('original', page.locator('#examples img').nth(2).click, 'a click on an example shows it')
-    def upload(path):
-        if (clear := page.locator('#image button[aria-label="Clear"]')).count(): clear.click()
-        page.locator('#image input[type=file]').set_input_files(path)
+    change('original', page.locator('#examples button[aria-label="coffee"]').click, 'a click on an example shows it')
+    def upload(path): page.locator('#image input[type=file]').set_input_files(path)
     change('original', lambda: upload(files[0]), 'an upload is shown')
-    change('reconstruction', page.locator('#search input').check, 'a search changes the reconstruction')
+    stale = page.locator('#results.stale')
+    before = pixels(img['reconstruction'])
+    page.locator('#search input').check()
+    until(stale.count, 'old results are marked while a search runs')
+    until(lambda: not stale.count(), 'the mark goes')
+    assert pixels(img['reconstruction']) != before
     page.screenshot(path=tmp_path/'page.png')
 
     shown = settled(img['reconstruction'])
@@ -95,6 +184,8 @@ def test_page(url, browser, files, tmp_path):
     assert "'broken.png' " in toast.inner_text()  # one message, not two
     assert pixels(img['reconstruction']) == shown
     change('original', page.locator('#examples img').nth(3).click, 'the page goes on after a broken upload')
+    page.locator('#image button[aria-label="Remove Image"]').click()
+    until(lambda: not img['reconstruction'].count() and not page.locator('#stats').inner_text(), 'clearing clears the results')
 
 @pytest.mark.parametrize('width', [1200, 400])
 def test_page_fits(url, browser, width):
