@@ -3,6 +3,7 @@ import multiprocessing as mp
 import os
 import shutil
 import signal
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from configparser import ConfigParser
 from contextlib import suppress
@@ -35,8 +36,11 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker('slow'): item.add_marker(pytest.mark.skip(reason='slow: pytest --run slow'))
 
-def run_notebook(path, skip):
-    "Run the cells of a notebook that carry none of the flags in `skip`; the traceback, if there is one"
+def run_notebook(path, skip, visible=False):
+    """Run the cells of a notebook that carry none of the flags in `skip`; the traceback, if there is one.
+
+    `visible` ones only, in a folder of their own: what a reader of the page can paste.
+    """
     import matplotlib
     matplotlib.use('agg')
     from execnb.shell import CaptureShell
@@ -48,17 +52,19 @@ def run_notebook(path, skip):
     def left_out(cell):
         if cell.cell_type != 'code' or 'nbdev_export(' in cell.source: return True
         directives = getattr(cell, 'directives_', {})
+        if visible and ('hide' in directives or directives.get('echo:', [''])[0].lower() == 'false'): return True
         return directives.get('eval:', [''])[0].lower() == 'false' or bool(skip & directives.keys())
     shell = CaptureShell(path)
     try:
-        with working_directory(path.parent): shell.run_all(nb, exc_stop=True, preproc=left_out)
+        folder = tempfile.mkdtemp() if visible else path.parent
+        with working_directory(folder): shell.run_all(nb, exc_stop=True, preproc=left_out)
     except Exception: return shell.prettytb(fname=path)
 
-def in_child(conn, path, skip):
+def in_child(conn, path, skip, visible):
     os.setsid()  # so that a notebook out of time goes with all it started
     os.environ.update(IN_TEST='1', HF_HUB_OFFLINE='1')
     mp.set_start_method('fork', force=True)  # as in a kernel: DataLoader workers see classes defined in the notebook
-    try: conn.send(run_notebook(path, skip))
+    try: conn.send(run_notebook(path, skip, visible))
     except BaseException as e: conn.send(f'{type(e).__name__}: {e}')
 
 class NotebookFailed(Exception): pass
@@ -69,7 +75,7 @@ class NotebookItem(pytest.Item):
         ctx = mp.get_context('spawn' if early else 'forkserver')  # the server imports torch once; each notebook still has a process of its own
         if not early: ctx.set_forkserver_preload(PRELOAD)
         here, there = ctx.Pipe(duplex=False)
-        child = ctx.Process(target=in_child, args=(there, self.path, skipped_flags() - run_flags(self.config)))
+        child = ctx.Process(target=in_child, args=(there, self.path, skipped_flags() - run_flags(self.config), self.name == 'visible'))
         child.start()
         there.close()
         try: failure = here.recv() if wait([here], TIMEOUT) else f'not done after {TIMEOUT} s'
@@ -81,10 +87,12 @@ class NotebookItem(pytest.Item):
     def repr_failure(self, excinfo, style=None):
         return str(excinfo.value) if isinstance(excinfo.value, NotebookFailed) else super().repr_failure(excinfo, style)
 
-    def reportinfo(self): return self.path, 0, str(self.path.relative_to(ROOT))
+    def reportinfo(self): return self.path, 0, f'{self.path.relative_to(ROOT)} {self.name}'
 
 class NotebookFile(pytest.File):
-    def collect(self): yield NotebookItem.from_parent(self, name='run')
+    def collect(self):
+        yield NotebookItem.from_parent(self, name='run')
+        if self.path.parent.name == 'tutorials' or self.path.name == 'index.ipynb': yield NotebookItem.from_parent(self, name='visible')
 
 def pytest_collect_file(file_path, parent):
     if file_path.suffix != '.ipynb' or not file_path.is_relative_to(ROOT/'nbs'): return

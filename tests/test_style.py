@@ -33,10 +33,14 @@ def test_opening(path):
     first = next(c for c in cells(path) if c.kind == 'markdown')
     assert re.fullmatch(r'# \S[^\n]*\n+> \S[^\n]*\n*', first.source), 'open with a cell of `# Title` and `> subtitle`, and nothing else in it: the docs show no more of that cell'
 
+FOR_READERS = [*(ROOT/'nbs/tutorials').glob('*.ipynb'), ROOT/'nbs/index.ipynb', ROOT/'nbs/explore/30_widgets.ipynb']  # run as they are
+
 @each
 def test_ending(path):
     *_, last = (c for c in cells(path) if c.code)
-    if any('default_exp' in c.directives for c in cells(path)):
+    if path in FOR_READERS:
+        assert not any('nbdev_export(' in line for c in cells(path) for line in c.code), "a reader's Run All must not rewrite the package"
+    elif any('default_exp' in c.directives for c in cells(path)):
         assert 'hide' in last.directives and ' '.join(last.code) == 'import nbdev; nbdev.nbdev_export()', 'end with the hidden export cell'
 
 @each

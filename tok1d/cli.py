@@ -374,7 +374,7 @@ def free(path:Path, force:bool)->Path:
     if path.exists() and not force: raise ValueError(f"'{path}' exists; choose another name, or --force to replace it")
     return path
 
-# %% ../nbs/90_cli.ipynb #8350b5f4
+# %% ../nbs/90_cli.ipynb #d3135c1c
 def size_of(tok, # Tokenizer
             k:int, # Tokens of an image
            )->str:
@@ -383,6 +383,7 @@ def size_of(tok, # Tokenizer
     return (f'{k} vectors of {tok.token_size} numbers each ({k*tok.token_size*32:,} bits in the file, '
             f'as float32; {k*tok.bits_per_token:,.0f} at 16 bits a number)')
 
+# %% ../nbs/90_cli.ipynb #8350b5f4
 @app.command(epilog=examples('tok1d encode photos/ -o photos.safetensors',
                              'tok1d encode a.png b.jpg -o ab.json       # ids one can read',
                              'tok1d encode photos/ -o small.json --tokens 8',
@@ -585,6 +586,7 @@ def model_line(r)->ModelLine: # `Pretrained`
     note = r.note + (f'; draws the tokens of {r.tokenizer}' if r.tokenizer else '')
     return ModelLine(r.name, r.kind, r.tokens, r.codebook or '–', bits, note, 'built in' if r.embedded else r.repo)
 
+# %% ../nbs/90_cli.ipynb #211e4f17
 def terminal_width()->int:
     "Columns of the terminal; where nobody looks at one, as many as it takes"
     return shutil.get_terminal_size((10_000, 24)).columns
