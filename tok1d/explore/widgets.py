@@ -51,7 +51,7 @@ class TokenExplorer(W.VBox):
                  images:dict|None=None, # Pictures to pick from, name → anything `load_image` reads; the shipped ones when None
                  k:int=8): # Tokens to start with
         self.model = shipped() if model is None else model
-        self.images = dict([*photos(), *samples()]) if images is None else dict(images)
+        self.images = dict([*samples(), *photos()]) if images is None else dict(images)
         if not self.images: raise ValueError("`images` is empty: give at least one picture by name, or None for the shipped ones.")
         super().__init__(self.parts(min(k, self.model.num_tokens)))
         self.show(next(iter(self.images.values())))

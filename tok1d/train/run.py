@@ -127,7 +127,7 @@ def number_format(cfg, on_cpu:bool)->tuple: # Format, remark
     wanted = cfg.training.mixed_precision
     if not on_cpu or wanted=='no': return wanted,''
     if wanted=='bf16' and fast_bfloat16(torch.device('cpu')): return wanted,''
-    return 'no',f' (training.mixed_precision={wanted} has no hardware support on this CPU)'
+    return 'no',f' (training.mixed_precision={wanted} gains nothing on this CPU)'
 
 # %% ../../nbs/train/60_run.ipynb #e8ca0655
 def on_cpu(cfg)->bool: return cfg.training.cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available())
