@@ -70,6 +70,23 @@ def test_outputs(path):
                     size = len(base64.b64decode(''.join(data)))
                     assert size <= MAX_IMAGE, f'the {kind} of cell {cell.id} has {size} bytes'
 
+MACHINE = re.compile(r'(?<![\w.])/(tmp|root|home|work|Users)/\w')  # a folder of whoever ran it
+BAR = re.compile(r'\d+%\|')                                      # of tqdm
+
+def texts(cell):
+    "What a cell said, as text"
+    for out in cell.outputs:
+        yield ''.join(out.get('text', []))
+        yield from (''.join(data) for kind, data in out.get('data', {}).items() if kind.startswith('text/'))
+
+@pytest.mark.parametrize('path', [*FOR_READERS, ROOT/'nbs/90_cli.ipynb'], ids=lambda p: p.stem)
+def test_outputs_for_readers(path):
+    "No folder of the machine that ran it, and no progress bar that stands still"
+    for cell in cells(path):
+        for text in texts(cell):
+            assert not MACHINE.search(text), f'cell {cell.id} tells of {MACHINE.search(text)[0]}…'
+            assert not BAR.search(text) and '\r' not in text and '\x1b[' not in text, f'cell {cell.id} holds a progress bar'
+
 @each
 def test_diagrams(path):
     assert not re.search(r'^```\s*\{mermaid\}', '\n'.join(c.source for c in cells(path)), re.M), 'write ```mermaid without braces: Jupyter and GitHub draw that'
