@@ -61,7 +61,7 @@ def worst(got:Iterable[Tensor], # From the kernel
         errors.append(((mine.double()-right.double()).abs().max()/scale).item())
     return max(errors)
 
-# %% ../../nbs/dev/10_checks.ipynb #4d840f7d
+# %% ../../nbs/dev/10_checks.ipynb #b4651120
 class OpCase(NamedTuple):
     "A call of an op"
     name:str # With its shapes
@@ -75,6 +75,7 @@ def nearest_cases()->Iterator[OpCase]:
         tensors = [torch.randn(rows, width), torch.randn(codes, width)]
         yield OpCase(f'nearest {rows}×{codes}×{width}', lambda z,emb: [nearest_dist(z, emb).dist], tensors)
 
+# %% ../../nbs/dev/10_checks.ipynb #fdff42ba
 def adaln_cases()->Iterator[OpCase]:
     "A modulation for each line, and for each position"
     for (lines,length),(b,n),width in (((2,37), (2,1), 67), ((3,5), (3,5), 130), ((1,1), (1,1), 1)):
@@ -83,6 +84,7 @@ def adaln_cases()->Iterator[OpCase]:
         def call(x, shift, scale, gate, branch): return list(adaln(x, shift, scale, branch, gate))
         yield OpCase(f'adaln {lines}×{length}×{width}', call, tensors)
 
+# %% ../../nbs/dev/10_checks.ipynb #ce09be19
 def skinny_cases()->Iterator[OpCase]:
     "A few rows, with and without GELU"
     for (rows,width,out),gelu in product(((1,7,5), (5,97,13), (16,300,9)), (False,True)):
@@ -90,7 +92,7 @@ def skinny_cases()->Iterator[OpCase]:
         def call(x, weight, bias, gelu=gelu): return [skinny(x, weight, bias, gelu=gelu)]
         yield OpCase(f'skinny {rows}×{width}→{out}{", gelu"*gelu}', call, tensors, False)
 
-# %% ../../nbs/dev/10_checks.ipynb #1bc2d49b
+# %% ../../nbs/dev/10_checks.ipynb #6301b563
 def compute(case:OpCase, backend:str, # See `use_ops`
             dtype:torch.dtype, # That the tensors are rounded to
             precise:bool, # Compute in float64?
@@ -109,6 +111,7 @@ def compute(case:OpCase, backend:str, # See `use_ops`
         total = sum((o*w).double().sum() for o,w in zip(out, weights))
         return [o.detach() for o in out] + list(torch.autograd.grad(total, inputs))
 
+# %% ../../nbs/dev/10_checks.ipynb #6b17dd31
 def check_case(case:OpCase, device:torch.device)->str: # The error of each format
     "Kernel against reference in all number formats"
     said = []
@@ -123,7 +126,7 @@ def check_case(case:OpCase, device:torch.device)->str: # The error of each forma
         said.append(f'{error:.1g}')
     return 'errors ' + ', '.join(said)
 
-# %% ../../nbs/dev/10_checks.ipynb #f6c54756
+# %% ../../nbs/dev/10_checks.ipynb #2372a0b8
 EQUAL = .995 # Share of draws
 
 def check_guided(device:torch.device)->str: # Share of equal draws
@@ -145,6 +148,7 @@ def check_guided(device:torch.device)->str: # Share of equal draws
     assert min(shares)>=EQUAL, f'equal draws: {shares}, needed {EQUAL}'
     return f'equal draws: {min(shares):.2%}'
 
+# %% ../../nbs/dev/10_checks.ipynb #b4f0f178
 def check_remask(device:torch.device)->str: # Share of equal decisions
     "Which tokens of a masked line stay"
     why = obstacle(torch.empty(1, device=device))
