@@ -7,14 +7,14 @@ __all__ = ['GeneratorTask', 'random_mask', 'MaskGITTask', 'random_share', 'rando
            'preview_classes', 'Samples']
 
 # %% ../../nbs/train/35_generators.ipynb #a530a0bd
-import torch
+import copy, torch
 from fastcore.basics import patch
 from pathlib import Path
 from torch import nn, Tensor
-from ..basics import atomic_write, image_grid
+from ..basics import image_grid
 from ..sample.schedules import mask_ratio
-from .callbacks import TensorBoard, best_model
-from .loop import Callback, Task, TrainState, batch_generator
+from .callbacks import Drawing, Measuring, best_model
+from .loop import Task, TrainState, batch_generator
 from .losses import ar_loss, mlm_loss
 
 # %% ../../nbs/train/35_generators.ipynb #ae9dc35e
@@ -126,7 +126,7 @@ def measure(self:ARTask, model:nn.Module, batch:dict, generator:torch.Generator)
     return named(*ar_loss(model(batch['tokens'], batch['cls']), batch['tokens']))
 
 # %% ../../nbs/train/35_generators.ipynb #be825ddc
-class HeldOut(Callback):
+class HeldOut(Measuring):
     "Loss on given lines"
     def __init__(self, lines:dict, # Name of a set → batch: `tokens` `b n`, `cls` `b`, or whatever the task measures
                  every:int=1000, # Steps
@@ -138,17 +138,28 @@ class HeldOut(Callback):
             cut = {k: v[i:i+self.batch_size] for k,v in batch.items()}
             yield {k: v.to(device) if isinstance(v, Tensor) else v for k,v in cut.items()}
 
-    @torch.no_grad()
-    def step(self, st):
-        if (st.step%self.every and st.step<st.steps) or not st.acc.is_main_process: return
-        model = best_model(st); training = model.training; model.eval()
-        for name,batch in self.lines.items():
-            total,n = {},0
-            for i,part in enumerate(self.parts(batch, st.acc.device)):
-                b = len(next(iter(part.values()))); n += b
-                for k,v in st.task.measure(model, part, batch_generator(i)).items(): total[k] = total.get(k, 0.) + b*v.item()
-            st.log('eval', on=name, **{k: v/n for k,v in total.items()})
-        model.train(training)
+    def small(self):
+        trial = copy.copy(self)
+        trial.lines = {name: {k: v[:2] for k,v in batch.items()} for name,batch in self.lines.items()}
+        return trial
+
+# %% ../../nbs/train/35_generators.ipynb #2dbb414d
+@patch
+@torch.no_grad()
+def work(self:HeldOut, st:TrainState):
+    "Mean of each measure over every set"
+    model = best_model(st)
+    training = model.training
+    model.eval()
+    for name,batch in self.lines.items():
+        total,n = {},0
+        for i,part in enumerate(self.parts(batch, st.acc.device)):
+            b = len(next(iter(part.values())))
+            n += b
+            for k,v in st.task.measure(model, part, batch_generator(i)).items():
+                total[k] = total.get(k, 0.) + b*v.item()
+        st.log('eval', on=name, **{k: v/n for k,v in total.items()})
+    model.train(training)
 
 # %% ../../nbs/train/35_generators.ipynb #797ecbb8
 def preview_classes(n:int, num_classes:int)->Tensor: # Class ids `n`
@@ -157,7 +168,7 @@ def preview_classes(n:int, num_classes:int)->Tensor: # Class ids `n`
     return i%num_classes if n>=num_classes else i*num_classes//n
 
 # %% ../../nbs/train/35_generators.ipynb #8126babe
-class Samples(Callback):
+class Samples(Drawing):
     "Pictures that the model draws"
     def __init__(self, tokenizer:nn.Module, # Decodes
                  classes:Tensor, # Class ids
@@ -165,19 +176,26 @@ class Samples(Callback):
                  every:int=1000, # Steps
                  seed:int=0, # Of the draws
                  **settings): # Of the sampler; those of the model's configuration unless given
-        self.tokenizer,self.classes,self.folder,self.every,self.seed,self.settings = tokenizer,classes,Path(folder),every,seed,settings
+        self.tokenizer,self.classes = tokenizer,classes
+        self.folder,self.every = Path(folder),every
+        self.seed,self.settings = seed,settings
+
+    def small(self):
+        trial = copy.copy(self)
+        trial.classes = self.classes[:1]
+        return trial
 
     @torch.no_grad()
-    def step(self, st):
-        if (st.step%self.every and st.step<st.steps) or not st.acc.is_main_process: return
-        model = best_model(st); training = model.training; model.eval()
-        picture = self.picture(model, st.acc.device)
+    def picture(self, st):
+        model = best_model(st)
+        training = model.training
+        model.eval()
+        picture = self.draw(model, st.acc.device)
         model.train(training)
-        with atomic_write(self.folder/f'{st.step:08d}.png') as tmp: picture.save(tmp)
-        for cb in st.callbacks:
-            if isinstance(cb, TensorBoard): cb.picture(st.step, picture)
+        return picture
 
-    def picture(self, model, device, widest=20): # PIL: one column a class, where they fit
-        tokens,c = model.generate(self.classes.to(device), seed=self.seed, **self.settings),model.num_classes
+    def draw(self, model, device, widest=20): # PIL: one column a class, where they fit
+        tokens = model.generate(self.classes.to(device), seed=self.seed, **self.settings)
+        c = model.num_classes
         images = self.tokenizer.to(device).decode(tokens).clamp(0, 1).cpu()
         return image_grid(images, ncol=c if c<=min(widest, len(images)) else min(widest, len(images)))

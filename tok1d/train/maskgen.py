@@ -6,7 +6,7 @@
 __all__ = ['MaskGenTask', 'MaskGenVQTask', 'MaskGenKLTask', 'batch_mask', 'PromptSamples', 'wrap']
 
 # %% ../../nbs/train/37_maskgen.ipynb #f41319cb
-import math, textwrap
+import copy, math, textwrap
 import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
@@ -143,7 +143,12 @@ class PromptSamples(Samples):
         super().__init__(tokenizer, None, *args, **kw)
         self.prompts,self.encoder = prompts,text_encoder
 
-    def picture(self, model, device, widest=8): # PIL
+    def small(self):
+        trial = copy.copy(self)
+        trial.prompts = self.prompts[:1]
+        return trial
+
+    def draw(self, model, device, widest=8): # PIL
         read = lambda texts: self.encoder(texts, announce=False)
         e = read(self.prompts); tokens = model.generate(e, null=read(['']), seed=self.seed, **self.settings)
         tok = self.tokenizer.to(device)

@@ -6,14 +6,15 @@
 __all__ = ['KINDS', 'EVAL_IMAGES', 'EVAL_LINES', 'BUILD', 'USAGE', 'model_kind', 'teacher', 'reconstruction_settings',
            'tokenizer_task', 'text_encoder', 'generator_task', 'learning', 'number_format', 'on_cpu', 'accelerator',
            'heldout_images', 'load_tokenizer', 'check_sizes', 'check_tokens', 'some_lines', 'heldout_lines',
-           'encoded_lines', 'check_run', 'build_tokenizer', 'build_generator', 'build_tower', 'freeze', 'build',
-           'tokenizer_watchers', 'generator_watchers', 'samples', 'tower_watchers', 'watchers', 'preview_counts',
-           'plural', 'flat', 'changed', 'unheeded', 'describe_model', 'describe_data', 'describe', 'train', 'finish',
-           'leave', 'main']
+           'encoded_lines', 'check_run', 'check_learning', 'check_range', 'build_tokenizer', 'build_generator',
+           'build_tower', 'freeze', 'build', 'WandB', 'trackers', 'tokenizer_watchers', 'generator_watchers', 'samples',
+           'tower_watchers', 'watchers', 'preview_counts', 'plural', 'flat', 'changed', 'unheeded', 'describe_model',
+           'describe_data', 'describe', 'train', 'prepare', 'finish', 'draw_curve', 'leave', 'main']
 
 # %% ../../nbs/train/60_run.ipynb #1dee8231
-import gc, sys
+import gc, sys, warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 import numpy as np, torch
 from accelerate import Accelerator
@@ -32,12 +33,12 @@ from ..models.maskgen import MaskGen
 from ..models.text import TextEncoder
 from ..models.text_tower import TextTower
 from ..models.vqgan import PixelVQGAN
-from .callbacks import (EMA, Alarms, Codebook, Evaluation, JSONLog, Metrics, Previews, ProgressBar, StopOnSignal, TensorBoard,
-                                   best_model, plot_log)
-from .checkpoints import Checkpoints, list_checkpoints, resume
+from .callbacks import (EMA, Alarms, Codebook, Evaluation, JSONLog, Metrics, Previews, ProgressBar,
+                                   StopOnSignal, TensorBoard, best_model, curve_name, plot_log)
+from .checkpoints import Checkpoints, list_checkpoints, lock, resume
 from .generators import ARTask, GeneratorTask, HeldOut, MaskGITTask, Samples, preview_classes
 from .maskgen import MaskGenKLTask, MaskGenTask, MaskGenVQTask, PromptSamples
-from .loop import Task, TrainState, fit, make_accelerator, make_state
+from .loop import Callback, Task, TrainState, fit, make_accelerator, make_state
 from .perceptual import perceptual_loss
 from .schedules import make_optimizers, make_schedulers
 from .tasks import GANTask, ReconstructionTask, Stage1Task, init_weights
@@ -220,15 +221,40 @@ def encoded_lines(cfg, spec:str, tokenizer)->dict:
 
 # %% ../../nbs/train/60_run.ipynb #6171dda0
 def check_run(cfg)->Path: # Output folder
-    "What a run cannot do without"
-    for key,value in (('experiment.output_dir', cfg.experiment.output_dir), ('training.max_train_steps', cfg.training.max_train_steps),
-                      ('dataset.params.train_shards_path_or_url', training_spec(cfg))):
-        if not value: raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
-    if cfg.lr_scheduler.scheduler=='constant_cosine' and not cfg.lr_scheduler.params.decay_steps:
-        raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: over how many last steps should the rate fall?')
-    lr,peak = cfg.optimizer.params.learning_rate,cfg.lr_scheduler.params.learning_rate
-    if lr!=peak: raise ValueError(f'optimizer.params.learning_rate={lr} and lr_scheduler.params.learning_rate={peak} differ; leave the second out, it follows the first.')
+    "What a run cannot do without, and what would be noticed only after hours"
+    steps = cfg.training.max_train_steps
+    needed = {'experiment.output_dir': cfg.experiment.output_dir, 'training.max_train_steps': steps,
+              'dataset.params.train_shards_path_or_url': training_spec(cfg)}
+    for key,value in needed.items():
+        if not value:
+            raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
+    if cfg.training.quantizer_start>=steps:
+        raise ValueError(f'training.quantizer_start={cfg.training.quantizer_start}: the codebook would never '
+                         f'start in {steps} steps (training.max_train_steps). Lower the first, or raise the second.')
+    check_learning(cfg)
+    check_range(cfg)
     return Path(cfg.experiment.output_dir)
+
+def check_learning(cfg):
+    "Settings of optimizer and schedule that mean nothing"
+    s,p = cfg.lr_scheduler,cfg.optimizer.params
+    if s.scheduler=='constant_cosine' and not s.params.decay_steps:
+        raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: '
+                         'over how many last steps should the rate fall?')
+    if p.learning_rate!=s.params.learning_rate:
+        raise ValueError(f'optimizer.params.learning_rate={p.learning_rate} and lr_scheduler.params.learning_rate='
+                         f'{s.params.learning_rate} differ; leave the second out, it follows the first.')
+    for key in ('beta1','beta2'):
+        if not 0<=p[key]<1:
+            raise ValueError(f'optimizer.params.{key}={p[key]}: give a number from 0 up to, not including, 1')
+
+def check_range(cfg):
+    "Images are in [0, 1] wherever they are compared or drawn"
+    p = cfg.dataset.preprocessing
+    mean,std = list(p.normalize_mean or [0.]),list(p.normalize_std or [1.])
+    if any(v!=0 for v in mean) or any(v!=1 for v in std):
+        raise ValueError(f'dataset.preprocessing.normalize_mean={mean}, normalize_std={std}: models here read and '
+                         'paint images in [0, 1], as the published ones do. Leave both out.')
 
 # %% ../../nbs/train/60_run.ipynb #15f3edbe
 def build_tokenizer(cfg, acc:Accelerator)->tuple: # Task, loader, remark on its weights
@@ -262,6 +288,8 @@ def freeze(model:nn.Module,
         parts = [p for k,p in model.named_parameters() if k==name or k.startswith(f'{name}.')]
         if not parts: raise ValueError(f"training.frozen: the model has no part {name!r}; it has {', '.join(dict.fromkeys(k.split('.')[0] for k,_ in model.named_parameters()))}")
         for p in parts: p.requires_grad_(False)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError(f'training.frozen={names} leaves nothing to train; name fewer parts')
 
 # %% ../../nbs/train/60_run.ipynb #c0ec0cc4
 BUILD = dict(TiTok=build_tokenizer, TATiTok=build_tokenizer, TextTower=build_tower) # everything else is a generator
@@ -274,6 +302,40 @@ def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
     st = make_state(task, loader, *learning(cfg, task), acc, cfg.training.max_train_steps, seed=cfg.training.seed, max_grad_norm=cfg.training.max_grad_norm)
     seed_everything(cfg.training.seed + 1 + acc.process_index)
     return st,report
+
+# %% ../../nbs/train/60_run.ipynb #fdfe8ba5
+class WandB(Callback):
+    "Scalars for Weights & Biases, offline with `WANDB_MODE=offline` (`training.enable_wandb`)"
+    def __init__(self, project:str, name:str|None, settings:dict):
+        try:
+            import wandb
+        except ImportError:
+            raise ValueError('training.enable_wandb=true needs the package wandb: pip install wandb, '
+                             'or set it to false (TensorBoard and log.jsonl are always written)') from None
+        self.wandb,self.project,self.name,self.settings = wandb,project,name,settings
+        self.run = None
+
+    def start(self, st):
+        if st.acc.is_main_process:
+            self.run = self.wandb.init(project=self.project, name=self.name, config=self.settings)
+
+    def log(self, st, record):
+        if not self.run:
+            return
+        tag = '/'.join(filter(None, (record['kind'], curve_name(record))))
+        values = {f'{tag}/{k}': v for k,v in record.items() if isinstance(v, (int,float)) and k!='step'}
+        self.run.log(values, step=record['step'])
+
+    def end(self, st):
+        if self.run:
+            self.run.finish()
+
+def trackers(cfg)->list: # Callbacks
+    "Who else is told what was measured"
+    if not cfg.training.enable_wandb:
+        return []
+    e = cfg.experiment
+    return [WandB(e.project or 'tok1d', e.name, to_dict(cfg))]
 
 # %% ../../nbs/train/60_run.ipynb #eeb23c03
 def tokenizer_watchers(cfg, st:TrainState, out:Path, first:bool)->list: # Callbacks
@@ -318,10 +380,12 @@ def watchers(cfg, st:TrainState, out:Path)->list: # Callbacks
     kind = tower_watchers if isinstance(st.task, ContrastiveTask) else generator_watchers if isinstance(st.task, GeneratorTask) else tokenizer_watchers
     mine = kind(cfg, st, out, st.acc.is_main_process)
     early = [cb for cb in mine if isinstance(cb, (Alarms,Codebook))]
+    measuring = [cb for cb in mine if cb not in early]
     average = [EMA(st, t.ema_decay)] if t.use_ema else []
     metrics = Metrics(e.log_every, max(e.log_every, e.log_grad_norm_every//e.log_every*e.log_every))
-    return [*early, *average, metrics, *(cb for cb in mine if cb not in early), ProgressBar(), JSONLog(out/'log.jsonl'),
-            TensorBoard(Path(e.logging_dir or out/'tensorboard')), StopOnSignal(), Checkpoints(out, e.save_every, t.keep_checkpoints)]
+    logs = [ProgressBar(), JSONLog(out/'log.jsonl'), TensorBoard(Path(e.logging_dir or out/'tensorboard'))]
+    saving = [StopOnSignal(), Checkpoints(out, e.save_every, t.keep_checkpoints)]
+    return [*early, *average, metrics, *logs, *trackers(cfg), *saving, *measuring]
 
 # %% ../../nbs/train/60_run.ipynb #76adb17b
 def preview_counts(model)->list: # Numbers of tokens
@@ -339,15 +403,31 @@ def flat(d:dict, prefix:str='')->dict: # Dotted key → value
 # %% ../../nbs/train/60_run.ipynb #3fadd06b
 def changed(out:Path, cfg)->str:
     "What was changed since the run was last started"
-    if not (out/'config.yaml').exists(): return ''
-    old,new = (flat(to_dict(c, minimal=False)) for c in (load_config(out/'config.yaml'), cfg))
-    diff = [f'{k}: {old.get(k)} → {new.get(k)}' for k in new if old.get(k)!=new.get(k)]
-    return f' (changed: {", ".join(diff)})' if diff else ''
+    if not (out/'config.yaml').exists():
+        return ''
+    try:
+        before = load_config(out/'config.yaml')
+    except ValueError:
+        return ' (config.yaml of the earlier start cannot be read, so changes are not listed)'
+    old,new = (flat(to_dict(c, minimal=False)) for c in (before, cfg))
+    differ = [f'{k}: {old.get(k)} → {new.get(k)}' for k in new if old.get(k)!=new.get(k)]
+    return f' (changed: {", ".join(differ)})' if differ else ''
 
 # %% ../../nbs/train/60_run.ipynb #8e6f9ecc
-def unheeded(cfg)->dict: # Line for `describe`, if there is anything to say
-    "What the configuration asks for and this version does not do"
-    return dict(ignored='training.enable_wandb=true (TensorBoard and log.jsonl are written)') if cfg.training.enable_wandb else {}
+def unheeded(cfg)->dict: # Lines for `describe`, if there is anything to say
+    "What the configuration asks for and this run will not do"
+    steps = cfg.training.max_train_steps
+    late = dict((key, value) for key,value in (
+        ('losses.perceptual_start', cfg.losses.perceptual_start if cfg.losses.perceptual_weight else 0),
+        ('losses.discriminator_start', cfg.losses.discriminator_start if cfg.losses.discriminator_weight else 0),
+        ('lr_scheduler.params.warmup_steps', cfg.lr_scheduler.params.warmup_steps),
+        ('experiment.log_every', cfg.experiment.log_every)) if value and steps and value>=steps)
+    unread = [f'experiment.{key}' for key in ('max_train_examples','generator_checkpoint')
+              if cfg.experiment.get(key)]
+    said = [f'{key}={value} is not reached in {steps} steps' for key,value in late.items()]
+    said += [f'{key} is not read: an epoch is what the data hold, and weights to start from '
+             'are experiment.init_weight' for key in unread]
+    return dict(ignored='; '.join(said)) if said else {}
 
 # %% ../../nbs/train/60_run.ipynb #8e225b5d
 def describe_model(m:nn.Module)->str:
@@ -379,33 +459,56 @@ def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
                  start=found.name + changed(out, cfg) if found else report or 'from scratch',
                  output=f'{out}, TensorBoard in {cfg.experiment.logging_dir or out/"tensorboard"}')
     lines |= unheeded(cfg)
+    if st.notes:
+        lines['note'] = '; '.join(st.notes)
     return '\n'.join(f'{k:>8}  {v}' for k,v in lines.items())
 
 # %% ../../nbs/train/60_run.ipynb #025b29ba
 def train(cfg # Configuration, see `load_config`
          )->Path: # Output folder
     "Train what a configuration describes, from wherever it was left"
-    out,acc = check_run(cfg),accelerator(cfg)
+    out = check_run(cfg)
+    acc = accelerator(cfg)
+    with lock(out) if acc.is_main_process else nullcontext():
+        st = prepare(cfg, acc, out)
+        fit(st, st.callbacks)
+        if acc.is_main_process:
+            finish(st, out)
+        leave(st)
+    return out
+
+def prepare(cfg, acc:Accelerator, out:Path)->TrainState:
+    "Everything up to the first step: the model, who watches, the checkpoint, the plan"
     st,report = build(cfg, acc)
     cbs = watchers(cfg, st, out)
-    if st.task.frozen==('teacher',): [m.attach_pixel_tokenizer(st.task.teacher) for m in (st.task.model, st.ema) if m is not None]
+    if st.task.frozen==('teacher',):
+        for m in (st.task.model, st.ema):
+            if m is not None: m.attach_pixel_tokenizer(st.task.teacher)
     found = resume(st, cbs, out, cfg.experiment.resume)
     acc.print(describe(cfg, st, out, found, report), flush=True)
-    if acc.is_main_process: save_config(cfg, out/'config.yaml')
-    fit(st, cbs)
-    if acc.is_main_process: finish(st, out)
-    leave(st)
-    return out
+    if acc.is_main_process:
+        save_config(cfg, out/'config.yaml')
+    return st
 
 # %% ../../nbs/train/60_run.ipynb #7d1a9fee
 def finish(st:TrainState, out:Path):
     "Write the finished model, or say how to go on"
-    if st.step<st.steps: return print(f'Stopped at step {st.step} of {st.steps}. The same command continues from {list_checkpoints(out)[-1].name}.')
+    if st.step<st.steps:
+        print(f'Stopped at step {st.step} of {st.steps}. The same command continues from '
+              f'{list_checkpoints(out)[-1].name}.')
+        return
     best_model(st)._save_pretrained(out)  # `save_pretrained` would add the hub's empty model card
-    log = out/'log.jsonl'
-    if log.exists() and log.stat().st_size: plot_log(log, out/'curve.png')
-    how = 'tok1d.models.text.TextEncoder.load' if isinstance(st.task.model, TextTower) else 'tok1d.hub.pretrained.load'
+    draw_curve(out)
+    tower = isinstance(st.task.model, TextTower)
+    how = 'tok1d.models.text.TextEncoder.load' if tower else 'tok1d.hub.pretrained.load'
     print(f'Finished. The model is in {out}: {how}("{out}")')
+
+def draw_curve(out:Path):
+    "Draw `curve.png`, if there is anything to draw; whether that works decides nothing"
+    try:
+        plot_log(out/'log.jsonl', out/'curve.png')
+    except Exception as e:
+        warnings.warn(f'curve.png was not drawn: {e}')
 
 # %% ../../nbs/train/60_run.ipynb #42126ddd
 def leave(st:TrainState):
@@ -441,11 +544,13 @@ def main(argv:list|None=None): # Arguments; those of the process unless given
     args = sys.argv[1:] if argv is None else list(argv)
     if not args or {'-h','--help'} & set(args): return print(USAGE + ', '.join(list_presets()))
     named = [a for a in args if a.startswith('config=')]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     try:
         if len(named)!=1: raise ValueError(f'Exactly one config=NAME_OR_PATH is needed, got {len(named)}; --help lists the presets.')
         cfg = load_config(named[0].removeprefix('config='), [a for a in args if a not in named])
         train(cfg)
-    except ValueError as e: sys.exit(f'tok1d train: {e}')
+    except (ValueError, OSError, FloatingPointError) as e: sys.exit(f'tok1d train: {e}')
 
 # %% ../../nbs/train/60_run.ipynb #5a70cb47
 #| eval: false

@@ -139,7 +139,7 @@ def step(self:GANTask, st:TrainState, batch:dict):
     "The tokenizer's update, then the critic's"
     self.discriminator.requires_grad_(False)  # its gradients are none of the tokenizer's business
     losses,seen = st.nets['task'](batch, st.step, st.generator())
-    st.acc.backward(losses['loss'])
+    st.backward(losses)
     self.discriminator.requires_grad_(True)
     playing = st.step>=self.start
     st.update('model')

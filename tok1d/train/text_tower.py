@@ -6,12 +6,12 @@
 __all__ = ['swap_words', 'contrastive_loss', 'ContrastiveTask', 'Retrieval', 'retrieval']
 
 # %% ../../nbs/train/38_text_tower.ipynb #4ee57b2a
-import re
+import copy, re
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn, Tensor
-from .callbacks import best_model
-from .loop import Callback, Task, TrainState
+from .callbacks import Measuring, best_model
+from .loop import Task, TrainState
 
 # %% ../../nbs/train/38_text_tower.ipynb #7c4f6735
 def swap_words(caption:str, # As it is
@@ -66,15 +66,21 @@ class ContrastiveTask(Task):
         return seen,{}
 
 # %% ../../nbs/train/38_text_tower.ipynb #fcf89908
-class Retrieval(Callback):
+class Retrieval(Measuring):
     "How well held-out images find their captions"
     def __init__(self, images:dict, captions:dict, # Name of a source → `b 3 h w`; → texts
                  every:int=1000): # Steps
         self.images,self.captions,self.every = images,captions,every
 
-    def step(self, st:TrainState):
-        if (st.step%self.every and st.step<st.steps) or not st.acc.is_main_process: return
-        for name,x in self.images.items(): st.log('eval', on=name, **retrieval(best_model(st), x, self.captions[name]))
+    def small(self):
+        trial = copy.copy(self)
+        trial.images = {name: x[:4] for name,x in self.images.items()}
+        trial.captions = {name: x[:4] for name,x in self.captions.items()}
+        return trial
+
+    def work(self, st:TrainState):
+        for name,x in self.images.items():
+            st.log('eval', on=name, **retrieval(best_model(st), x, self.captions[name]))
 
 # %% ../../nbs/train/38_text_tower.ipynb #7a89cfe7
 @torch.no_grad()
