@@ -35,7 +35,7 @@ class TATiTokDecoder(TiTokDecoder):
 
 # %% ../../nbs/models/45_tatitok.ipynb #a23d1aa6
 class TATiTok(TiTok):
-    "Text-aware transformer-based 1-dimensional tokenizer (Kim et al. 2025), through a codebook or a Gaussian"
+    "Text-aware transformer-based 1-dimensional tokenizer (Kim et al. 2025), through any bottleneck"
     def __init__(self,
                  config=None): # Nested configuration in the published names
         super().__init__(config)
@@ -46,7 +46,8 @@ class TATiTok(TiTok):
         self.text_encoder = None
 
     def _decoder(self, c, image_size):
-        return TATiTokDecoder(image_size, c.vit_dec_patch_size, c.vit_dec_model_size, c.num_latent_tokens, c.token_size,
+        return TATiTokDecoder(image_size, c.vit_dec_patch_size, c.vit_dec_model_size,
+                              c.num_latent_tokens, self.token_size,
                               c.text_context_length, c.text_embed_dim)
 
     def _init_published(self): self.encoder.apply(init_linear)

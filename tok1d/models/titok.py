@@ -7,13 +7,13 @@ __all__ = ['SIZES', 'TiTokEncoder', 'to_channels', 'pixel_head', 'proxy_head', '
            'init_small']
 
 # %% ../../nbs/models/40_titok.ipynb #6e98145e
-import math,warnings
+import warnings
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from einops.layers.torch import Rearrange
 from fastcore.basics import patch
 from .base import BaseModel,Encoded
-from .gaussian import DiagonalGaussian
+from .bottleneck import bottleneck_class,bottleneck_sizes,make_bottleneck,need
 from .layers import Transformer,init_linear,resize_positions,sincos_positions
 from .quantizer import VQ
 from .vqgan import Decoder as PixelDecoder
@@ -119,44 +119,55 @@ def check_titok(c, # `config.model.vq_model`
                 image_size:int): # Pixels along a side
     "Refuse combinations that mean nothing, with what to change"
     def no(msg): raise ValueError(f"model.vq_model: {msg}")
-    for k in ('num_latent_tokens','token_size')+('codebook_size',)*(c.quantize_mode=='vq'):
-        if c[k] is None: no(f"{k} is not set; a preset such as titok_bl64_vq has all that is needed")
+    bottleneck_class(c.quantize_mode)
+    need(c, 'num_latent_tokens')
     for side in 'enc','dec':
         size,p = c[f'vit_{side}_model_size'],c[f'vit_{side}_patch_size']
-        if size not in SIZES: no(f"vit_{side}_model_size={size!r} is not one of {', '.join(SIZES)}")
-        if image_size%p: no(f"vit_{side}_patch_size={p} does not divide dataset.preprocessing.crop_size={image_size}")
-    if c.quantize_mode not in ('vq','vae'): no(f"quantize_mode={c.quantize_mode!r} is not one of vq, vae")
-    if c.finetune_decoder and c.quantize_mode=='vae': no("finetune_decoder=true (stage 2) needs quantize_mode=vq; a VAE trains in a single stage")
-    if c.finetune_decoder and not c.is_legacy: no("finetune_decoder=true (stage 2) needs the proxy-code head of is_legacy=true; with is_legacy=false pixels are predicted directly")
-    if c.elastic and c.is_legacy: no("elastic=true needs is_legacy=false: the legacy reshape spreads every latent over all tokens, so a prefix of them means nothing")
+        if size not in SIZES:
+            no(f"vit_{side}_model_size={size!r} is not one of {', '.join(SIZES)}")
+        if image_size%p:
+            no(f"vit_{side}_patch_size={p} does not divide dataset.preprocessing.crop_size={image_size}")
+    if c.finetune_decoder and not bottleneck_sizes(c).codebook_size:
+        no(f"finetune_decoder=true (stage 2) needs a bottleneck with ids, such as quantize_mode=vq; "
+           f"a tokenizer through {c.quantize_mode} trains in a single stage")
+    if c.finetune_decoder and not c.is_legacy:
+        no("finetune_decoder=true (stage 2) needs the proxy-code head of is_legacy=true; "
+           "with is_legacy=false pixels are predicted directly")
+    if c.elastic and c.is_legacy:
+        no("elastic=true needs is_legacy=false: the legacy reshape spreads every latent over all "
+           "tokens, so a prefix of them means nothing")
 
 # %% ../../nbs/models/40_titok.ipynb #f7b8069a
 class TiTok(BaseModel):
-    "Transformer-based 1-dimensional tokenizer (Yu et al. 2024), all stages and both bottlenecks"
+    "Transformer-based 1-dimensional tokenizer (Yu et al. 2024), all stages, any bottleneck"
     optional_state = ('quantize.embed_prob',)
     def __init__(self,
                  config=None): # Nested configuration in the published names
         super().__init__(config)
         c,s = self.config.model.vq_model,self.config.dataset.preprocessing.crop_size or 256
         check_titok(c, s)
-        self.image_size,self.num_tokens,self.token_size = s,c.num_latent_tokens,c.token_size
-        self.is_vae,self.elastic,self.stage = c.quantize_mode=='vae',c.elastic,2 if c.finetune_decoder else 1 if c.is_legacy else 0
-        w = SIZES[c.vit_enc_model_size][0]
-        self.encoder = TiTokEncoder(s, c.vit_enc_patch_size, c.vit_enc_model_size, c.num_latent_tokens, c.token_size*(1+self.is_vae), c.is_legacy)
+        sizes = bottleneck_sizes(c)
+        self.image_size,self.num_tokens,self.token_size = s,c.num_latent_tokens,sizes.token_size
+        self.elastic,self.stage = c.elastic,2 if c.finetune_decoder else 1 if c.is_legacy else 0
+        w,n = SIZES[c.vit_enc_model_size][0],c.num_latent_tokens
+        self.encoder = TiTokEncoder(s, c.vit_enc_patch_size, c.vit_enc_model_size, n,
+                                    sizes.channels, c.is_legacy)
         self.decoder = self._decoder(c, s)
-        self.latent_tokens = nn.Parameter(w**-.5*torch.randn(c.num_latent_tokens, w))
+        self.latent_tokens = nn.Parameter(w**-.5*torch.randn(n, w))
         self._init_published()
         if c.init=='sincos': init_small(self)
-        if not self.is_vae: self.quantize = VQ(c.codebook_size, c.token_size, c.commitment_cost, c.use_l2_norm, c.clustering_vq or False)
+        self.quantize = make_bottleneck(c)
         self.pixel_tokenizer = None
-        for net in self.encoder,self.decoder: net.transformer.recompute = self.config.training.grad_checkpointing
+        for net in self.encoder,self.decoder:
+            net.transformer.recompute = self.config.training.grad_checkpointing
         if self.stage==2: self._stage2()
 
 # %% ../../nbs/models/40_titok.ipynb #cf7c549a
 @patch
 def _decoder(self:TiTok, c, image_size):
     "The decoder that `config.model.vq_model` describes"
-    return TiTokDecoder(image_size, c.vit_dec_patch_size, c.vit_dec_model_size, c.num_latent_tokens, c.token_size, c.is_legacy)
+    return TiTokDecoder(image_size, c.vit_dec_patch_size, c.vit_dec_model_size,
+                        c.num_latent_tokens, self.token_size, c.is_legacy)
 
 @patch
 def _init_published(self:TiTok):
@@ -179,13 +190,18 @@ def init_small(model): # A TiTok, changed in place
 # %% ../../nbs/models/40_titok.ipynb #72f95697
 @patch(as_prop=True)
 def codebook_size(self:TiTok)->int|None:
-    "Codes to choose from; `None` for a VAE"
-    return None if self.is_vae else self.quantize.codebook_size
+    "Ids to choose from; `None` if tokens are vectors"
+    return self.quantize.codebook_size
+
+@patch(as_prop=True)
+def is_vae(self:TiTok)->bool:
+    "Are tokens vectors, rather than ids?"
+    return self.codebook_size is None
 
 @patch(as_prop=True)
 def bits_per_token(self:TiTok)->float:
-    "log₂ of the codebook, or 16 bits for each channel of a VAE"
-    return 16.*self.token_size if self.is_vae else math.log2(self.codebook_size)
+    "What the bottleneck counts: log₂ of the codebook, or 16 bits for each channel of a vector"
+    return self.quantize.bits
 
 @patch(as_prop=True)
 def bits_per_image(self:TiTok)->float:
@@ -196,18 +212,16 @@ def bits_per_image(self:TiTok)->float:
 @patch
 def encode(self:TiTok,
            images:Tensor, # `b 3 h w` in [0, 1], at the model's image size
-           sample:bool=False, # Draw a VAE's tokens, rather than take their mean?
+           sample:bool=False, # Draw a VAE's `z`, rather than take the mean?
            generator:torch.Generator|None=None, # Source of that draw
           )->Encoded:
     "Line of tokens of each image"
     self._check_images(images)
-    with torch.set_grad_enabled(torch.is_grad_enabled() and self.stage!=2): raw = self.encoder(images.to(self.dtype), self.latent_tokens)
-    if self.is_vae:
-        post = DiagonalGaussian(raw)
-        return Encoded(post.mode, post.sample(generator) if sample else post.mode, dict(posterior=post, latents=raw))
-    z_q,ids,losses = self.quantize(raw)
-    if self.stage==2: losses = {k:v*0 for k,v in losses.items()}
-    return Encoded(ids, z_q.to(raw.dtype), {**losses, 'latents': raw})
+    with torch.set_grad_enabled(torch.is_grad_enabled() and self.stage!=2):
+        raw = self.encoder(images.to(self.dtype), self.latent_tokens)
+    tokens,z,aux = self.quantize(raw, sample, generator)
+    if self.stage==2: aux = {k:v*0 for k,v in aux.items()}
+    return Encoded(tokens, z.to(raw.dtype), {**aux, 'latents': raw})
 
 # %% ../../nbs/models/40_titok.ipynb #cbca6578
 @patch
@@ -249,13 +263,17 @@ def decode(self:TiTok,
 @patch
 def _check_tokens(self:TiTok, t):
     "Vectors `b n d` of ids or vectors, or a `ValueError`"
-    want = f"vectors `b n {self.token_size}`" + ("" if self.is_vae else f" or ids `b n` in [0, {self.codebook_size})")
-    if t.ndim!=(3 if t.is_floating_point() else 2) or (t.is_floating_point() and t.shape[2]!=self.token_size) or (self.is_vae and not t.is_floating_point()):
-        raise ValueError(f"tokens: got {tuple(t.shape)} {t.dtype}, expected {want}")
-    if not 1<=t.shape[1]<=self.num_tokens: raise ValueError(f"tokens: got {t.shape[1]} a line, this model decodes 1 to {self.num_tokens}")
-    if t.is_floating_point(): return t.to(self.dtype)
-    if t.numel() and not (0<=t.min() and t.max()<self.codebook_size):
-        raise ValueError(f"tokens: ids from {t.min().item()} to {t.max().item()}, expected {want}; masks or class tokens of a generator are no codes")
+    d,k,vectors = self.token_size,self.codebook_size,t.is_floating_point()
+    want = f"vectors `b n {d}`" + (f" or ids `b n` in [0, {k})" if k else "")
+    fits = t.ndim==3 and t.shape[2]==d if vectors else t.ndim==2 and k
+    if not fits: raise ValueError(f"tokens: got {tuple(t.shape)} {t.dtype}, expected {want}")
+    if not 1<=t.shape[1]<=self.num_tokens:
+        raise ValueError(f"tokens: got {t.shape[1]} a line, "
+                         f"this model decodes 1 to {self.num_tokens}")
+    if vectors: return t.to(self.dtype)
+    if t.numel() and not (0<=t.min() and t.max()<k):
+        raise ValueError(f"tokens: ids from {t.min().item()} to {t.max().item()}, expected {want}; "
+                         "masks or class tokens of a generator are no codes")
     return self.quantize.decode(t).to(self.dtype)
 
 # %% ../../nbs/models/40_titok.ipynb #954c92f7
@@ -267,7 +285,7 @@ def forward(self:TiTok,
             text=None, # As for `decode`
            )->tuple[Tensor,Encoded]: # What the decoder gives, and the encoding
     "Encode and decode; a VAE samples while training"
-    enc = self.encode(images, sample=self.is_vae and self.training, generator=generator)
+    enc = self.encode(images, sample=self.training, generator=generator)
     if keep is None: return self._paint(enc.z, text=text),enc
     if isinstance(keep, int): return self._paint(enc.z[:,:keep], text=text),enc
     alive = torch.arange(self.num_tokens, device=enc.z.device)<keep.to(enc.z.device)[:,None]
@@ -298,7 +316,8 @@ def _stage2(self:TiTok):
 def train(self:TiTok, mode:bool=True):
     "Training mode; what stage 2 has frozen stays in evaluation mode"
     nn.Module.train(self, mode)
-    if self.stage==2: self.encoder.eval(); self.quantize.eval()
+    if self.stage==2:
+        for m in self.encoder,self.quantize: m.eval()
     return self
 
 # %% ../../nbs/models/40_titok.ipynb #f078c6c9

@@ -110,8 +110,8 @@ def encode(self:PixelVQGAN,
     if images.ndim!=4 or images.shape[1]!=3 or images.shape[2]%FACTOR or images.shape[3]%FACTOR:
         raise ValueError(f"images of shape {tuple(images.shape)}: expected b 3 h w with h and w multiples of {FACTOR}; crop or resize them")
     h = self.encoder(images.to(self.dtype)).flatten(2).transpose(1,2)  # b n d
-    z_q,ids,losses = self.quantize(h)
-    return Encoded(ids, z_q.to(h.dtype), {**losses, 'latents': h})
+    ids,z,losses = self.quantize(h)
+    return Encoded(ids, z.to(h.dtype), {**losses, 'latents': h})
 
 # %% ../../nbs/models/30_vqgan.ipynb #f6ae6a76
 @patch

@@ -274,14 +274,8 @@ def begin(self:Codebook, st):
 @patch
 def follow(self:Codebook, st, z):
     "Place each code at the running mean of the latents that chose it"
-    w,ids = self.quantize.embedding.weight,st.seen['ids'].flatten()
-    z = self.quantize.norm(z.float())
-    new = torch.cat([torch.zeros_like(w, dtype=torch.float32).index_add_(0, ids, z), code_counts(ids, len(w))[:,None].float()], 1)  # k d+1
-    new = st.acc.reduce(new, 'sum')
-    if self.sums is None: self.sums = torch.cat([self.quantize.norm(w.detach().float()), torch.ones_like(new[:,-1:])], 1)  # each code begins as one latent
-    self.sums = self.sums.to(new)*self.average + new*(1-self.average)
-    heard = self.sums[:,-1:]>1e-3  # of the others nothing is known any more
-    w.data.copy_(torch.where(heard, self.quantize.norm(self.sums[:,:-1]/self.sums[:,-1:].clamp(min=1e-3)), w))
+    if self.sums is None: self.sums = self.quantize.sums()
+    self.sums = self.quantize.average(z, st.seen['ids'].flatten(), self.sums, self.average)
 
 # %% ../../nbs/train/50_callbacks.ipynb #cc6d0cf0
 @patch
@@ -300,7 +294,7 @@ def jumped(self:Codebook, st, rows:Tensor): # `k` bool
     "Codes have moved: the same ones in every process, no momentum, no memory of the old place"
     w = self.quantize.embedding.weight; rows = rows.to(w.device)
     if st.acc.num_processes>1: torch.distributed.broadcast(w.data, 0)
-    if self.sums is not None: self.sums[rows] = torch.cat([self.quantize.norm(w.detach().float()), torch.ones(len(w), 1, device=w.device)], 1)[rows].to(self.sums)
+    if self.sums is not None: self.sums[rows] = self.quantize.sums()[rows].to(self.sums)
     if st.ema is not None: st.ema.quantize.embedding.weight[rows] = w[rows].to(st.ema.quantize.embedding.weight)
     for opt in st.optimizers['model'].values():
         for v in opt.state.get(w, {}).values():

@@ -29,6 +29,7 @@ from ..data.token_shards import make_token_loader, open_tokens, training_spec
 from ..data.tokens import Source, check_source, source
 from ..hub.pretrained import find, load, model_class
 from ..models.base import load_weights
+from ..models.bottleneck import POWERS, powers
 from ..models.maskgen import MaskGen
 from ..models.text import TextEncoder
 from ..models.text_tower import TextTower
@@ -341,7 +342,7 @@ def trackers(cfg)->list: # Callbacks
 def tokenizer_watchers(cfg, st:TrainState, out:Path, first:bool)->list: # Callbacks
     "Who watches a tokenizer; only the first process measures and draws"
     e,t,model = cfg.experiment,cfg.training,st.task.model
-    learns = model.codebook_size and model.stage!=2 and any(p.requires_grad for p in model.quantize.parameters())
+    learns = powers(model.quantize)>=set(POWERS) and model.stage!=2 and any(p.requires_grad for p in model.quantize.parameters())
     before = [Codebook(t.quantizer_start, t.revive_until, t.revive_every, average=t.codebook_average)] if learns else []
     heldout,captions = heldout_images(cfg) if first else ({},{})
     if not heldout: return [Alarms(e.log_every, model.codebook_size), *before]
