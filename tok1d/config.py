@@ -7,7 +7,7 @@ __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'RE
            'VQModel', 'Generator', 'MaskGen', 'Losses', 'DataParams', 'Preprocessing', 'Dataset', 'OptimizerParams',
            'Optimizer', 'SchedulerParams', 'LRScheduler', 'Training', 'TextTower', 'Model', 'Config', 'Key',
            'nearest_keys', 'PathError', 'read_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys',
-           'resolve', 'to_config', 'list_presets', 'load_config', 'anchor', 'to_dict', 'save_config']
+           'resolve', 'to_config', 'list_presets', 'load_config', 'written_out', 'anchor', 'to_dict', 'save_config']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, glob, json, math, os, reprlib, tempfile, yaml
@@ -637,7 +637,7 @@ def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file
     if not isinstance(overrides, Iterable): raise ValueError(f"overrides are a list of 'key=value', or a dict; got {_show(overrides)}")
     pairs = overrides.items() if isinstance(overrides, Mapping) else [_override(o) for o in overrides]
     for name,v in pairs: flat |= _flatten({name:v}, ' given as override')
-    anchor(flat, None if path.parent==_presets() else path.parent)
+    if path.suffix!='.json': anchor(flat, None if path.parent==_presets() else path.parent) # a model's own file says what its run used
     return to_config(flat, f' in {path}' + (' with its overrides' if pairs else ''))
 
 # %% ../nbs/00_config.ipynb #e6c50bf4
@@ -645,15 +645,22 @@ REFERENCES = [f'experiment.{k}' for k in ('init_weight', 'tokenizer_checkpoint',
 REFERENCES += ['model.vq_model.pretrained_tokenizer_weight', 'model.vq_model.text_encoder', 'model.text_tower.vocabulary']
 
 # %% ../nbs/00_config.ipynb #5cbcebfd
+def written_out(name:Union[str, Path], # A path, or the name of a model
+                folder:Optional[Path]=None, # Looked at after the current folder
+               )->str:
+    "The full path of a file or folder that is there; a name that means the same everywhere stays"
+    text = str(name)
+    if (_presets().parent/'weights'/text).is_dir() and '/' not in text: return text # it ships with the package
+    places = [read_path(name), *([folder/text] if folder else [])]
+    there = next((p for p in places if os.path.exists(p)), None)
+    return text if there is None else os.path.abspath(there)
+
 def anchor(flat:dict, # `{dotted name: value}`, changed in place
            folder:Optional[Path]=None, # Looked at after the current folder
           )->dict: # The same
     "Write out in full every reference to a file or folder that is there"
-    for name,v in flat.items():
-        if name not in REFERENCES or not v or '${' in v: continue
-        places = [v, *([folder/v] if folder else [])]
-        there = next((p for p in places if os.path.exists(p)), None)
-        if there is not None: flat[name] = os.path.abspath(there)
+    for name in REFERENCES:
+        if flat.get(name) and '${' not in flat[name]: flat[name] = written_out(flat[name], folder)
     return flat
 
 # %% ../nbs/00_config.ipynb #706705a0

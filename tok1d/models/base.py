@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NO_WEIGHTS', 'AVERAGED', 'RAW', 'COUNTERS', 'WRAPPERS', 'WEIGHT_FILES', 'Encoded', 'load_weights', 'unwrap',
-           'BaseModel', 'weights_file', 'BaseGenerator']
+           'BaseModel', 'check_depth', 'weights_file', 'BaseGenerator']
 
 # %% ../../nbs/models/05_base.ipynb #b2027c6a
 import json,pickle,re,warnings,zipfile
@@ -19,7 +19,8 @@ from huggingface_hub import PyTorchModelHubMixin,hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file,save_file
 from ..basics import atomic_write
-from ..config import read_path,to_config,to_dict
+from omegaconf import OmegaConf
+from ..config import DEEPEST,KEYS,MOST,read_path,to_config,to_dict
 
 # %% ../../nbs/models/05_base.ipynb #7fa4bdf0
 class Encoded(NamedTuple):
@@ -110,8 +111,9 @@ def unwrap(sd:Any, # What the file held
         raise ValueError(f"{path} holds no state dict (names with tensors), but {kind}; save the state dict alone, or under one of {', '.join(AVERAGED+RAW)}")
     sd,way,others = found
     if others and set(way)&set(AVERAGED): warnings.warn(f"{path}: the averaged weights ('{'.'.join(way)}') are taken, not '{others[0]}'")
-    flat = {k:v for k,v in _averaged_part(sd).items() if not (k in COUNTERS and v.numel()==1)}
-    if len(flat)<len(sd)-len(COUNTERS): warnings.warn(f"{path}: the averaged weights are taken, {len(flat)} of {len(sd)} tensors")
+    part = _averaged_part(sd)
+    if len(part)<len([k for k in sd if k not in COUNTERS]): warnings.warn(f"{path}: the averaged weights are taken, {len(part)} of {len(sd)} tensors")
+    flat = {k:v for k,v in part.items() if not (k in COUNTERS and v.numel()==1)}
     out = {_bare(k):v for k,v in flat.items()}
     if len(out)<len(flat): raise ValueError(f"{path} holds several weights of one name once 'module.' and '_orig_mod.' are taken off; save one state dict")
     if not out: raise ValueError(f"{path} holds counters alone and no weights")
@@ -176,6 +178,53 @@ def _state_diff(self:BaseModel, own, sd):
     opt = getattr(self, 'optional_state', ())
     return [k for k in own if k not in sd and k not in opt],[k for k in sd if k not in own and k not in opt]
 
+# %% ../../nbs/models/05_base.ipynb #e6ce0091
+def _asked(cfg, limit)->dict: # Key → size
+    "The sizes that a configuration asks for and that are not everybody's default"
+    mine = [k for k in KEYS.values() if k.le==limit and k.name.startswith(('model.','losses.','dataset.preprocessing.crop'))]
+    sizes = {k.name:OmegaConf.select(cfg, k.name) for k in mine if k.type is int}
+    return {name:n for name,n in sizes.items() if n is not None and n!=KEYS[name].default}
+
+def check_depth(cfg, # Typed configuration
+                sd:dict[str,Tensor]):
+    "Refuse a configuration of more layers than the file has tensors"
+    for name,n in _asked(cfg, DEEPEST).items():
+        if n>len(sd): raise ValueError(f"{name}={n}, but the file holds {len(sd)} tensors, fewer than layers; check that the configuration is the checkpoint's own")
+
+# %% ../../nbs/models/05_base.ipynb #2fd352e5
+def _plain(cfg, sd)->bool:
+    "Is building the usual way quick and harmless?"
+    numbers,longest = sum(t.numel() for t in sd.values()),max((d for t in sd.values() for d in t.shape), default=1)
+    sizes,depth = _asked(cfg, MOST),max([1,*_asked(cfg, DEEPEST).values()])
+    widths = [n for k,n in sizes.items() if k.endswith(('hidden_size','intermediate_size','embed_dim','diffloss_w','width'))]
+    square = (cfg.dataset.preprocessing.crop_size or 1)//cfg.model.vq_model.vit_enc_patch_size
+    fits = max([1,*sizes.values()])<=longest and depth*max([1,*widths])**2<=4*numbers and square**2<=numbers
+    return fits and sum(t.nbytes for t in sd.values())<2**28
+
+# %% ../../nbs/models/05_base.ipynb #4339dc4f
+@patch(cls_method=True)
+def from_tensors(cls:BaseModel,
+                 config, # As for the class
+                 sd:dict[str,Tensor], # State dict; its tensors may become the model's
+                )->BaseModel:
+    "A model that holds the tensors of `sd`; `ValueError` before anything is allocated if the configuration is another's"
+    cfg = to_config(config or {})
+    check_depth(cfg, sd)
+    if not _plain(cfg, sd):
+        with torch.device('meta'): model = cls(cfg)
+        with warnings.catch_warnings(action='ignore'): model.load_tensors(sd)  # checks names and shapes; copying into `meta` does nothing
+        if _adopt(model, sd): return model
+    model = cls(cfg)  # also where parameters are shared, or some are not in the file
+    model.load_tensors(sd)
+    return model
+
+def _adopt(model, sd)->bool: # Is nothing left without memory?
+    "The tensors of `sd` become those of a model on `meta`, unless some are shared"
+    if len(list(model.named_parameters(remove_duplicate=False)))>len(list(model.parameters())): return False
+    own = model.state_dict()
+    model.load_state_dict({k:v.to(own[k].dtype) for k,v in sd.items() if k in own}, assign=True, strict=False)
+    return not any(t.is_meta for t in [*model.parameters(), *model.buffers()])
+
 # %% ../../nbs/models/05_base.ipynb #cd237ebf
 WEIGHT_FILES = 'model.safetensors','pytorch_model.bin'
 
@@ -197,8 +246,11 @@ def _from_pretrained(cls:BaseModel, *, model_id, map_location='cpu', strict=True
     "What the mixin's `from_pretrained` calls once it has read `config.json`"
     file = weights_file(model_id, revision=revision, cache_dir=cache_dir, force_download=force_download,
                         local_files_only=local_files_only, token=token)
-    model = cls(**model_kwargs)
-    model.load_tensors(load_weights(file), strict=strict)
+    sd,config = load_weights(file),model_kwargs.pop('config', None)
+    if strict and not model_kwargs: return cls.from_tensors(config, sd).to(map_location).eval()
+    check_depth(to_config(config or {}), sd)
+    model = cls(config, **model_kwargs)
+    model.load_tensors(sd, strict=strict)
     return model.to(map_location).eval()
 
 # %% ../../nbs/models/05_base.ipynb #baab40aa
