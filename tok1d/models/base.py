@@ -20,7 +20,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file,save_file
 from ..basics import atomic_write
 from omegaconf import OmegaConf
-from ..config import DEEPEST,KEYS,MOST,read_path,to_config,to_dict
+from ..config import DEEPEST,KEYS,MOST,is_path,read_path,to_config,to_dict
 
 # %% ../../nbs/models/05_base.ipynb #7fa4bdf0
 class Encoded(NamedTuple):
@@ -129,6 +129,15 @@ class BaseModel(nn.Module, PyTorchModelHubMixin, library_name='tok1d', tags=['im
         super().__init__()
         self.config = to_config(config or {})
         self._hub_mixin_config = to_dict(self.config)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path, **settings):
+        "As the hub's mixin, but a path never goes to the network"
+        path = read_path(name_or_path)
+        if not path.exists() and is_path(name_or_path): raise ValueError(f"there is no folder {path}")
+        return super().from_pretrained(str(path) if path.exists() else name_or_path, **settings)
+
+    def save_pretrained(self, folder, **settings): return super().save_pretrained(read_path(folder), **settings)
 
     @property
     def device(self)->torch.device: return next(self.parameters()).device

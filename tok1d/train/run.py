@@ -22,11 +22,11 @@ from pathlib import Path
 from fastcore.imports import in_notebook
 from torch import nn
 from ..basics import fast_bfloat16, seed_everything
-from ..config import list_presets, load_config, save_config, to_config, to_dict
+from ..config import is_path, list_presets, load_config, save_config, to_config, to_dict
 from ..data.shards import make_loader
 from ..data.token_shards import make_token_loader, open_tokens, training_spec
 from ..data.tokens import Source, check_source, source
-from ..hub.pretrained import find, find_weights, is_path, load, model_class, tokenizer_name
+from ..hub.pretrained import find, find_weights, load, model_class, tokenizer_name
 from ..models.maskgen import MaskGen
 from ..models.text import TextEncoder
 from ..models.text_tower import TextTower
