@@ -9,7 +9,7 @@ __all__ = ['FORMATS', 'MAX_PIXELS', 'UMASK', 'seed_everything', 'default_device'
            'atomic_write']
 
 # %% ../nbs/05_basics.ipynb #ec28c1c4
-import io, json, os, platform, random, re, secrets, shutil, time, warnings
+import errno, io, json, os, platform, random, re, secrets, shutil, time, warnings
 import numpy as np, torch
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from safetensors import SafetensorError
 from torch import Tensor
 
 # %% ../nbs/05_basics.ipynb #a7ce758f
@@ -354,6 +355,20 @@ def _draw_grid(ims, ncol, nrow, w, h, pad, titles, row_titles):
         y += rows[r] + h + pad
     return out
 
+# %% ../nbs/05_basics.ipynb #010daae7
+@contextmanager
+def _os_errors(path, # What is being written
+              ):
+    "A writer's own exception about the disk becomes an `OSError`"
+    try: yield
+    except (SafetensorError,RuntimeError) as e:
+        code = re.search(r'\(os error (\d+)\)', str(e))
+        full = re.search(r'PytorchStreamWriter|iostream|unexpected pos', str(e)) and shutil.disk_usage(Path(path).parent).free<2**20
+        number = int(code[1]) if code else errno.ENOSPC if full else None
+        if number: raise OSError(number, os.strerror(number), str(path)) from None
+        if isinstance(e, SafetensorError): raise OSError(f'{path} cannot be written: {e}') from None
+        raise
+
 # %% ../nbs/05_basics.ipynb #da3229d3
 UMASK = os.umask(0); os.umask(UMASK) # can only be read by setting it
 
@@ -364,7 +379,7 @@ def atomic_write(path # File or folder to write
     path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f'.tmp-{secrets.token_hex(4)}-{path.name}') # keeps the suffix: writers choose a format by it
     try:
-        yield tmp
+        with _os_errors(path): yield tmp
         if tmp.is_dir():
             old = path.with_name(f'.old-{tmp.name}')
             if path.exists(): os.rename(path, old) # a folder cannot be renamed onto a full one

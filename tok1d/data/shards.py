@@ -10,11 +10,9 @@ __all__ = ['IMAGES', 'WINDOW', 'BLOCK', 'ATTEMPTS', 'write_shards', 'expand_sour
 # %% ../../nbs/data/20_shards.ipynb #5df1b487
 import json, os, re, tarfile, warnings, weakref, webdataset
 import numpy as np, torch
-from braceexpand import braceexpand
 from concurrent.futures import ThreadPoolExecutor
 from fastcore.basics import patch
 from functools import lru_cache
-from glob import glob
 from hashlib import sha1
 from itertools import count
 from pathlib import Path
@@ -25,6 +23,9 @@ from typing import NamedTuple
 from ..basics import atomic_write, open_image
 from .captions import choose_caption,shorten
 from .images import ImageFolder, eval_transform, keep_size, train_transform
+
+# %% ../../nbs/data/20_shards.ipynb #ef3ac272
+from ..config import cache_folder, read_paths
 
 # %% ../../nbs/data/20_shards.ipynb #7b6caf25
 def write_shards(samples, # Dicts: `__key__`, image bytes under `webp`, `png` or `jpg`; `cls` int, `txt` str, `json` dict
@@ -53,10 +54,10 @@ def expand_source(source:str # One source: tar, brace pattern, wildcard or folde
     if m := re.match(r'(\w+)://|(pipe|hdfs|s3|gs):', source):
         raise ValueError(f"'{source}' is read as a stream ({m[0]}), which cannot be continued at an exact sample; "
                          'put the shards on a mounted file system (download them, or mount the bucket) and give their path')
-    out = [f for p in braceexpand(os.path.expanduser(source)) for f in (sorted(glob(p)) if glob(p) and not os.path.exists(p) else [p])]
+    out = read_paths(source)
     missing = [f for f in out if not os.path.exists(f)]
     if missing: raise ValueError(f"'{source}': {len(missing)} of {len(out)} files do not exist, the first is '{missing[0]}'; correct the pattern")
-    if len(out)==1 and os.path.isdir(out[0]): return sorted(glob(f'{out[0]}/*.tar')) or out
+    if len(out)==1 and os.path.isdir(out[0]): return sorted(map(str, Path(out[0]).glob('*.tar'))) or out
     bad = next((f for f in out if not f.endswith('.tar')), None)
     if bad: raise ValueError(f"'{bad}' is no .tar file; give uncompressed tar shards or a folder of images (a compressed tar cannot be entered in its middle)")
     return out
@@ -124,7 +125,7 @@ class Shard(NamedTuple):
 
 def _stat(path, cache_dir)->Shard:
     st = os.stat(path)
-    return Shard(os.path.abspath(path), st.st_size, st.st_mtime_ns, str(cache_dir or Path.home()/'.cache/tok1d/shards'))
+    return Shard(os.path.abspath(path), st.st_size, st.st_mtime_ns, str(cache_dir or cache_folder('shards')))
 
 # %% ../../nbs/data/20_shards.ipynb #7eb72bb8
 @lru_cache(256)

@@ -10,7 +10,6 @@ __all__ = ['FORMAT', 'MANIFEST', 'PIECE', 'ShardInfo', 'id_type', 'write_token_s
 # %% ../../nbs/data/45_token_shards.ipynb #ea456990
 import json, os, warnings
 import numpy as np, torch
-from braceexpand import braceexpand
 from fastcore.basics import patch
 from functools import lru_cache
 from glob import glob
@@ -22,6 +21,9 @@ from typing import NamedTuple
 from ..basics import atomic_write
 from .shards import Loader, Mixture, Samples, ShardDataset, _caption_choices, _cores, _InTurn, _labels, expand_source
 from .tokens import Source
+
+# %% ../../nbs/data/45_token_shards.ipynb #98ef7859
+from ..config import cache_folder, read_path, read_paths
 
 # %% ../../nbs/data/45_token_shards.ipynb #123a8342
 FORMAT = 'tok1d-token-shard-1' # format and version, stored in every shard
@@ -132,7 +134,7 @@ def read_manifest(folder)->dict|None: # None if there is none
 def token_files(source:str # A folder of token shards, a `.safetensors` or `.jsonl` file, a brace pattern or a wildcard
                )->list[str]: # Files; none if this is no source of tokens
     "The files of tokens behind one source"
-    path = os.path.expanduser(source.strip())
+    path = str(read_path(source.strip()))
     if os.path.isdir(path):
         m = read_manifest(path)
         if m is None: return sorted(glob(f'{glob_escape(path)}/*.safetensors'))
@@ -142,7 +144,7 @@ def token_files(source:str # A folder of token shards, a `.safetensors` or `.jso
         if missing: raise ValueError(f"'{path}' has lost {len(missing)} of its {len(m['shards'])} shards, the first is {missing[0]}; run the same `tok1d pretokenize` again")
         return [os.path.join(path, s) for s in m['shards']]
     if not path.endswith(('.safetensors','.jsonl')): return []
-    files = [f for p in braceexpand(path) for f in (sorted(glob(p)) if glob(p) and not os.path.exists(p) else [p])]
+    files = read_paths(path)
     missing = [f for f in files if not os.path.isfile(f)]
     if missing: raise ValueError(f"'{source}': {len(missing)} of {len(files)} files do not exist, the first is '{missing[0]}'; correct the pattern")
     return files
@@ -218,7 +220,7 @@ def line_starts(path)->np.ndarray: # `lines+1` int64
 def _cached_starts(path, cache_dir=None):
     "`line_starts`, kept on disk and mapped"
     st = os.stat(path); name = sha1(repr((os.path.abspath(path), st.st_size, st.st_mtime_ns)).encode()).hexdigest()[:16]
-    file = Path(cache_dir or Path.home()/'.cache/tok1d/shards')/f'{Path(path).stem}-{name}.lines.npy'
+    file = Path(cache_dir or cache_folder('shards'))/f'{Path(path).stem}-{name}.lines.npy'
     try: return np.load(file, mmap_mode='r')
     except (OSError, ValueError): pass
     starts = line_starts(path)

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from ..config import written_out
 from ..basics import atomic_write
 
 # %% ../../nbs/data/40_tokens.ipynb #01cfc2c3
@@ -45,7 +46,7 @@ def source(model, # A tokenizer
     "Describe `model` for a token file"
     kind,k = ('vae',0) if model.is_vae else ('vq',model.codebook_size)
     d = getattr(model, 'quantize', model).token_size
-    return Source(str(name), kind, model.num_tokens, k, d, model.image_size, fingerprint(model))
+    return Source(written_out(name), kind, model.num_tokens, k, d, model.image_size, fingerprint(model))
 
 # %% ../../nbs/data/40_tokens.ipynb #836d8e48
 class TokenSet(NamedTuple):

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import nn,Tensor
 from typing import NamedTuple
 from ..basics import atomic_write
+from ..config import read_path
 from .base import unwrap
 
 # %% ../../nbs/models/65_text.ipynb #0b6f12b6
@@ -136,7 +137,7 @@ def _folder(path:Path)->Tower:
 def find_tower(name:str|Path, # See above
               )->Tower:
     "Find a tower's configuration and weights, downloading them if need be"
-    text,path = str(name),Path(name).expanduser()
+    text,path = str(name),read_path(name)
     if path.is_dir(): return _folder(path)
     if text==EMBEDDED: return _folder(_embedded())
     arch,_,tag = text.partition('/')

@@ -19,6 +19,9 @@ import torch
 from torch import Tensor
 from ..basics import atomic_write
 
+# %% ../../nbs/ops/05_backend.ipynb #3d8c47fb
+from ..config import cache_folder
+
 # %% ../../nbs/ops/05_backend.ipynb #eac7a6d2
 try: import triton, triton.language as tl
 except ImportError: triton,tl = None,SimpleNamespace(constexpr=object)
@@ -67,7 +70,7 @@ def obstacle(*xs:Tensor # What the op was given
 # %% ../../nbs/ops/05_backend.ipynb #380233d6
 def gate_file()->Path:
     "Where measured gates are kept"
-    return Path(os.environ.get('TOK1D_OPS_GATES') or Path.home()/'.cache'/'tok1d'/'ops.json')
+    return Path(os.environ.get('TOK1D_OPS_GATES') or cache_folder()/'ops.json')
 
 @lru_cache
 def read_gates(file:Path)->dict: # Card → op → dtype → size

@@ -23,12 +23,11 @@ from pathlib import Path
 from fastcore.imports import in_notebook
 from torch import nn
 from ..basics import fast_bfloat16, seed_everything
-from ..config import list_presets, load_config, save_config, to_config, to_dict
+from ..config import is_path, list_presets, load_config, save_config, to_config, to_dict
 from ..data.shards import make_loader
 from ..data.token_shards import make_token_loader, open_tokens, training_spec
 from ..data.tokens import Source, check_source, source
-from ..hub.pretrained import find, load, model_class
-from ..models.base import load_weights
+from ..hub.pretrained import find, find_weights, load, model_class, tokenizer_name
 from ..models.bottleneck import POWERS, powers
 from ..models.maskgen import MaskGen
 from ..models.text import TextEncoder
@@ -61,9 +60,10 @@ def teacher(cfg)->PixelVQGAN:
     "The pixel tokenizer whose codes stage 1 predicts"
     path = cfg.model.vq_model.pretrained_tokenizer_weight
     if not path: raise ValueError('Stage 1 predicts the codes of the MaskGIT-VQGAN: set model.vq_model.pretrained_tokenizer_weight to its weights '
-                                  '(maskgit-vqgan-imagenet-f16-256.bin of fun-research/TiTok on the hub). A single-stage recipe needs none.')
+                                  '(maskgit-vqgan, which the hub has, or a file of your own). A single-stage recipe needs none.')
     vqgan = PixelVQGAN()
-    vqgan.load_tensors(load_weights(path))
+    try: vqgan.load_tensors(find_weights(path))
+    except ValueError as e: raise ValueError(f'model.vq_model.pretrained_tokenizer_weight: {e}') from None
     return vqgan
 
 # %% ../../nbs/train/60_run.ipynb #b08b7a3c
@@ -158,13 +158,17 @@ def heldout_images(cfg)->tuple: # Source → `b 3 h w`, source → captions ('' 
 
 # %% ../../nbs/train/60_run.ipynb #b89e337c
 def load_tokenizer(cfg)->nn.Module|None: # None if none is named
-    "The tokenizer named by `experiment.tokenizer_checkpoint`; weights without a configuration of their own are built by this one's `model.vq_model`"
-    name = cfg.experiment.tokenizer_checkpoint
+    "The tokenizer of a generator, see `tokenizer_name`; weights without a configuration of their own are built by this one's `model.vq_model`"
+    name,key = tokenizer_name(cfg),'experiment.tokenizer_checkpoint'
     if not name: return None
+    if not cfg.experiment.tokenizer_checkpoint:
+        if is_path(name) and not Path(name).exists(): return None # tokens need no tokenizer
+        key = 'model.vq_model.pretrained_tokenizer_weight'
     try: model = load(name, config=cfg if find(name).config is None else None)
-    except ValueError as e: raise ValueError(f'experiment.tokenizer_checkpoint: {e} (Training on tokens needs no tokenizer, except for previews: set it to null.)') from None
-    kind = model_kind(cfg); want = 'of vectors (a VAE)' if kind=='MaskGenKL' else 'with a codebook'
-    if getattr(model, 'is_vae', None)!=(kind=='MaskGenKL'): raise ValueError(f'experiment.tokenizer_checkpoint={name} is no tokenizer {want}, which a {kind} needs')
+    except ValueError as e: raise ValueError(f'{key}: {e} (Training on tokens needs no tokenizer, except for previews: set it to null.)') from None
+    kind = model_kind(cfg)
+    want = 'of vectors (a VAE)' if kind=='MaskGenKL' else 'with a codebook'
+    if getattr(model, 'is_vae', None)!=(kind=='MaskGenKL'): raise ValueError(f'{key}={name} is no tokenizer {want}, which a {kind} needs')
     return model
 
 # %% ../../nbs/train/60_run.ipynb #266d9daa
@@ -180,7 +184,7 @@ def check_sizes(cfg, s:Source, what:str):
 def check_tokens(cfg, sources:list, # From `open_tokens`
                  tokenizer:nn.Module|None):
     "Do tokens, tokenizer and generator belong together?"
-    own = tokenizer and source(tokenizer, cfg.experiment.tokenizer_checkpoint)
+    own = tokenizer and source(tokenizer, tokenizer_name(cfg))
     if own: check_sizes(cfg, own, f'experiment.tokenizer_checkpoint={own.name}')
     for s in (s for s in sources if s.source):
         check_sizes(cfg, s.source, s.paths[0])
@@ -442,7 +446,7 @@ def describe_model(m:nn.Module)->str:
 
 def describe_data(cfg, st:TrainState)->str:
     tokens = getattr(getattr(st.loader, 'samples', None), 'transform', True) is None
-    by = '' if tokens or not isinstance(st.task, GeneratorTask) else f', encoded by {cfg.experiment.tokenizer_checkpoint} on the way'
+    by = '' if tokens or not isinstance(st.task, GeneratorTask) else f', encoded by {tokenizer_name(cfg)} on the way'
     return f'{getattr(st.loader, "num_samples", "?"):,} {"lines of tokens" if tokens else "images"} in {training_spec(cfg)}{by}'
 
 # %% ../../nbs/train/60_run.ipynb #45542b6e
