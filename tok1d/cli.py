@@ -5,12 +5,11 @@
 # %% auto #0
 __all__ = ['app', 'MAX_ROWS', 'ModelOption', 'Force', 'GeneratorOption', 'Steps', 'Guidance', 'Temperature', 'TopK', 'TopP',
            'bench_app', 'Dtypes', 'JSONFile', 'data_app', 'Commands', 'say', 'examples', 'show_version', 'common',
-           'main', 'Item', 'is_image', 'find_images', 'read_batches', 'report_skipped', 'Through', 'tokens_of',
-           'search_option', 'quick_candidates', 'go_through', 'grid', 'picture', 'columns', 'mean_psnr', 'as_json',
-           'token_report', 'summary', 'photo_note', 'tokenizer', 'folder', 'quickstart', 'free', 'encode', 'named_by',
-           'decode', 'write_images', 'settings_of', 'draw_plan', 'write_drawn', 'generate', 'list_models',
-           'show_config', 'train', 'pretokenize', 'find_demos', 'demo', 'bench_sample', 'bench_operations',
-           'build_data']
+           'main', 'Item', 'find_images', 'read_batches', 'report_skipped', 'Through', 'tokens_of', 'search_option',
+           'quick_candidates', 'go_through', 'grid', 'picture', 'columns', 'mean_psnr', 'as_json', 'token_report',
+           'summary', 'photo_note', 'tokenizer', 'folder', 'quickstart', 'free', 'encode', 'named_by', 'decode',
+           'write_images', 'settings_of', 'draw_plan', 'write_drawn', 'generate', 'list_models', 'show_config', 'train',
+           'pretokenize', 'find_demos', 'demo', 'bench_sample', 'bench_operations', 'build_data']
 
 # %% ../nbs/90_cli.ipynb #05ca6961
 import json,os,re,sys,warnings
@@ -76,20 +75,18 @@ class Item(NamedTuple):
     name:str # How it is called in what we write
     src:object # Path, or a PIL image
 
-def is_image(p:Path)->bool:
-    "Is it a file that looks like an image by its name?"
-    from PIL import Image
-    from tok1d.basics import FORMATS
-    return p.is_file() and not p.name.startswith('.') and Image.registered_extensions().get(p.suffix.lower()) in FORMATS
-
 def find_images(paths:list[Path], # Files and folders
                )->list[Item]: # One a file, in a fixed order
     "All images among and below `paths`; a path that is neither stays, and fails when it is read"
+    from tok1d.basics import image_files,shown
     several,found = sum(p.is_dir() for p in paths)>1,[]
     for p in paths:
-        inside = sorted(filter(is_image, p.rglob('*'))) if p.is_dir() else []
+        inside = image_files(p) if p.is_dir() else []
         base = Path(p.resolve().name if several else '')
-        found += [Item((base/f.relative_to(p)).as_posix(), f) for f in inside] or [Item(p.name, p)]
+        if not p.is_dir(): found.append(Item(p.name, p))
+        elif not inside: warnings.warn(f"'{shown(p)}' holds no image")
+        found += [Item((base/f).as_posix(), p/f) for f in inside]
+    if not found: raise ValueError(f"'{shown(paths[0])}' holds no image; give image files, or a folder that holds some")
     return found
 
 # %% ../nbs/90_cli.ipynb #c53bcaa0
