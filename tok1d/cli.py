@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['app', 'MAX_ROWS', 'ModelOption', 'Pad', 'Force', 'GeneratorOption', 'Steps', 'Guidance', 'Temperature', 'TopK',
            'TopP', 'bench_app', 'Dtypes', 'JSONFile', 'data_app', 'one_line', 'any_terminal', 'Commands', 'say',
-           'examples', 'show_version', 'common', 'main', 'Item', 'is_image', 'find_images', 'Square', 'read_square',
-           'read_squares', 'read_batches', 'report_skipped', 'report_cropped', 'Through', 'tokens_of', 'search_option',
+           'examples', 'show_version', 'common', 'main', 'Item', 'find_images', 'Square', 'read_square', 'read_squares',
+           'read_batches', 'report_skipped', 'report_cropped', 'Through', 'tokens_of', 'search_option',
            'quick_candidates', 'token_steps', 'through', 'go_through', 'row_name', 'grid', 'picture', 'columns',
            'mean_psnr', 'as_json', 'rounded', 'image_report', 'token_report', 'summary', 'photo_note', 'tokenizer',
            'folder', 'write_look', 'refine', 'quickstart', 'free', 'size_of', 'encode', 'named_by', 'decode',
@@ -90,20 +90,18 @@ class Item(NamedTuple):
     name:str # How it is called in what we write
     src:object # Path, or a PIL image
 
-def is_image(p:Path)->bool:
-    "Is it a file that looks like an image by its name?"
-    from PIL import Image
-    from tok1d.basics import FORMATS
-    return p.is_file() and not p.name.startswith('.') and Image.registered_extensions().get(p.suffix.lower()) in FORMATS
-
 def find_images(paths:list[Path], # Files and folders
                )->list[Item]: # One a file, in a fixed order
     "All images among and below `paths`; a path that is neither stays, and fails when it is read"
+    from tok1d.basics import image_files,shown
     several,found = sum(p.is_dir() for p in paths)>1,[]
     for p in paths:
-        inside = sorted(filter(is_image, p.rglob('*'))) if p.is_dir() else []
+        inside = image_files(p) if p.is_dir() else []
         base = Path(p.resolve().name if several else '')
-        found += [Item((base/f.relative_to(p)).as_posix(), f) for f in inside] or [Item(p.name, p)]
+        if not p.is_dir(): found.append(Item(p.name, p))
+        elif not inside: warnings.warn(f"'{shown(p)}' holds no image")
+        found += [Item((base/f).as_posix(), p/f) for f in inside]
+    if not found: raise ValueError(f"'{shown(paths[0])}' holds no image; give image files, or a folder that holds some")
     return found
 
 # %% ../nbs/90_cli.ipynb #c53bcaa0

@@ -36,7 +36,7 @@ class ShardInfo(NamedTuple):
 
 # %% ../../nbs/data/45_token_shards.ipynb #77633838
 def _pack(texts): # Strings → one array of bytes, and where each ends
-    data = [t.encode() for t in texts]
+    data = [t.encode('utf-8', 'surrogateescape') for t in texts] # a file name need not be UTF-8
     return np.frombuffer(b''.join(data), np.uint8), np.cumsum([len(d) for d in data], dtype=np.int64)
 
 def id_type(codebook_size:int)->type: # Smallest type whose numbers are safe to use as ids
@@ -103,7 +103,7 @@ class TokenShard:
 @patch
 def _text(self:TokenShard, name, i): # Entry i of a packed array
     ends = self.arrays[f'{name}_end']
-    return self.arrays[name][ends[i-1] if i else 0:ends[i]].tobytes().decode()
+    return self.arrays[name][ends[i-1] if i else 0:ends[i]].tobytes().decode('utf-8', 'surrogateescape')
 
 @patch
 def __getitem__(self:TokenShard, row:int)->dict: # `key`, `tokens`, `cls`, `text`, `recap`, `aes_score`; of a VAE also `logvar`
@@ -204,6 +204,14 @@ def classes(self:TokenDataset)->tuple[int,int]: # Smallest and largest; smallest
     "The range of the class ids"
     every = np.concatenate([_opened(p).arrays['cls'] for p in self.paths])
     return int(every.min()),int(every.max())
+
+# %% ../../nbs/data/45_token_shards.ipynb #8613d61f
+@patch(as_prop=True)
+def class_names(self:TokenDataset)->list: # Empty if they are not known
+    "The name of each class id"
+    manifest = read_manifest(Path(self.paths[0]).parent) or {}
+    named = [c for c in manifest.get('classes') or () if c]
+    return named[0] if len(named)==1 or named and all(c==named[0] for c in named) else []
 
 # %% ../../nbs/data/45_token_shards.ipynb #afbb4f7a
 def line_starts(path)->np.ndarray: # `lines+1` int64
