@@ -557,7 +557,13 @@ def class_names(sources)->list[str]: # Empty if nothing is known
 def save_class_names(sources, folder)->str: # For the eye, '' if nothing is known
     "Write `classes.json` into the folder of a run"
     names = class_names(sources)
-    if not names: return ''
+    if not names:
+        return ''
+    before = read_class_names(folder)
+    if before and before!=names:
+        raise ValueError(f'the classes of {folder} were {before[:5]}… when the run began and are now '
+                         f'{names[:5]}…: their numbers would mean something else. Give another '
+                         'experiment.output_dir, or the folders their old names.')
     with atomic_write(Path(folder)/CLASSES) as tmp: tmp.write_text(json.dumps(names, indent=0) + '\n')
     some = ', '.join(f'{i} {shown(n)}' for i,n in enumerate(names[:20]))
     return f' classes  {some}' + ', …'*(len(names)>20)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DEFAULT', 'BARE', 'FAMILIES', 'HUB', 'DEFAULT_GENERATOR', 'DEFAULT_TEXT', 'Pretrained', 'list_pretrained', 'kind_of',
            'model_class', 'Found', 'holds_model', 'find', 'find_known', 'load', 'load_found', 'find_weights',
-           'tokenizer_name', 'known_row', 'moved', 'tokenizer_for', 'names_for', 'load_pipeline']
+           'tokenizer_name', 'known_row', 'moved', 'tokenizer_for', 'names_for', 'saved_names', 'load_pipeline']
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c1bd669f
 import difflib, importlib, os, re, warnings
@@ -332,6 +332,14 @@ def names_for(tokenizer:Union[str, Path], # Name or path
     ours = str(tokenizer) in {r.name for r in _embedded} and generator.num_classes in (len(class_names())-1, len(class_names()))
     return class_names()[:generator.num_classes] if ours else None
 
+# %% ../../nbs/hub/10_pretrained.ipynb #990f381a
+def saved_names(path:Union[str, Path], # Of a generator
+                generator:BaseModel)->Optional[list]: # `None` if its folder has none
+    "Class names that a run kept beside its weights; classes the data did not have are called by their number"
+    from tok1d.data.shards import read_class_names
+    names,n = read_class_names(path),generator.num_classes
+    return names + [f'class {i}' for i in range(len(names), n)] if names and len(names)<=n else None
+
 # %% ../../nbs/hub/10_pretrained.ipynb #2ea06a08
 def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator, as for `load`
                   tokenizer:Union[str, Path, None]=None, # The one it was made for unless given
@@ -343,5 +351,5 @@ def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator
     if not hasattr(generator, 'generate'): raise ValueError(f"{name_or_path} is no generator but a {type(generator).__name__}; `tok1d list` shows the generators")
     tokenizer = tokenizer or tokenizer_for(name_or_path, generator)
     decoder = load(tokenizer, device, dtype)
-    if generator.num_classes: return Pipeline(generator, decoder, names_for(tokenizer, generator))
+    if generator.num_classes: return Pipeline(generator, decoder, saved_names(name_or_path, generator) or names_for(tokenizer, generator))
     return TextPipeline(generator, decoder, TextEncoder.load(generator.config.model.vq_model.text_encoder, _device(device), _dtype(dtype)))

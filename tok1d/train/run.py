@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['KINDS', 'EVAL_IMAGES', 'EVAL_LINES', 'BUILD', 'USAGE', 'model_kind', 'teacher', 'reconstruction_settings',
            'tokenizer_task', 'text_encoder', 'generator_task', 'learning', 'number_format', 'on_cpu', 'accelerator',
-           'heldout_images', 'load_tokenizer', 'check_sizes', 'check_tokens', 'some_lines', 'heldout_lines',
-           'encoded_lines', 'check_run', 'check_learning', 'check_range', 'build_tokenizer', 'build_generator',
-           'build_tower', 'freeze', 'build', 'WandB', 'trackers', 'tokenizer_watchers', 'generator_watchers', 'samples',
-           'tower_watchers', 'watchers', 'preview_counts', 'plural', 'flat', 'changed', 'unheeded', 'describe_model',
-           'describe_data', 'describe', 'train', 'prepare', 'finish', 'draw_curve', 'leave', 'main']
+           'source_name', 'heldout_images', 'load_tokenizer', 'check_sizes', 'check_tokens', 'some_lines',
+           'heldout_lines', 'encoded_lines', 'check_run', 'check_learning', 'check_range', 'build_tokenizer',
+           'build_generator', 'build_tower', 'freeze', 'build', 'WandB', 'trackers', 'tokenizer_watchers',
+           'generator_watchers', 'samples', 'tower_watchers', 'watchers', 'preview_counts', 'plural', 'flat', 'changed',
+           'unheeded', 'describe_model', 'describe_data', 'describe', 'train', 'prepare', 'finish', 'draw_curve',
+           'leave', 'main']
 
 # %% ../../nbs/train/60_run.ipynb #1dee8231
 import gc, sys, warnings
@@ -24,7 +25,7 @@ from fastcore.imports import in_notebook
 from torch import nn
 from ..basics import fast_bfloat16, seed_everything
 from ..config import is_path, list_presets, load_config, save_config, to_config, to_dict
-from ..data.shards import make_loader
+from ..data.shards import make_loader, save_class_names
 from ..data.token_shards import make_token_loader, open_tokens, training_spec
 from ..data.tokens import Source, check_source, source
 from ..hub.pretrained import find, find_weights, load, model_class, tokenizer_name
@@ -144,6 +145,13 @@ def accelerator(cfg)->Accelerator:
 # %% ../../nbs/train/60_run.ipynb #86a6ae53
 EVAL_IMAGES = 256 # of each source
 
+# %% ../../nbs/train/60_run.ipynb #4312ac60
+def source_name(source:str, taken)->str: # Not among `taken`
+    "What a held-out source is called in the log: as short as is unique"
+    short = Path(source.split('{')[0]).stem.rstrip('-_') or source
+    names = [short, source, *(f'{source} ({i})' for i in range(2, len(taken)+3))]
+    return next(n for n in names if n not in taken)
+
 # %% ../../nbs/train/60_run.ipynb #082d3429
 def heldout_images(cfg)->tuple: # Source → `b 3 h w`, source → captions ('' where there is none)
     "Images the run is measured on"
@@ -152,7 +160,7 @@ def heldout_images(cfg)->tuple: # Source → `b 3 h w`, source → captions ('' 
         c = cfg.copy(); c.dataset.params.eval_shards_path_or_url = source
         b = min(64, EVAL_IMAGES)
         batches = list(islice(make_loader(c, 'eval', batch_size=b, num_workers=0), EVAL_IMAGES//b))
-        name = Path(source.split('{')[0]).stem.rstrip('-_') or source
+        name = source_name(source, [*out])
         out[name],captions[name] = torch.cat([x['image'] for x in batches]),sum([x['text'] for x in batches], [])
     return out,captions
 
@@ -211,7 +219,7 @@ def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → batch, see `s
     p,out = cfg.dataset.params,{}
     for spec in p.eval_shards_path_or_url.split('::') if p.eval_shards_path_or_url else ():
         sources = open_tokens(spec, p.cache_dir); check_tokens(cfg, sources, tokenizer)
-        name = Path(spec.split('{')[0]).stem.rstrip('-_') or spec
+        name = source_name(spec, [*out, 'training'])
         out[name] = some_lines(sources[0]) if sources else encoded_lines(cfg, spec, tokenizer)
     if sources := open_tokens(training_spec(cfg), p.cache_dir): out['training'] = some_lines(sources[0])
     return out
@@ -493,6 +501,10 @@ def prepare(cfg, acc:Accelerator, out:Path)->TrainState:
     acc.print(describe(cfg, st, out, found, report), flush=True)
     if acc.is_main_process:
         save_config(cfg, out/'config.yaml')
+        sources = getattr(getattr(st.loader, 'samples', None), 'sources', ())
+        named = save_class_names(sources, out)
+        if named:
+            print(named)
     return st
 
 # %% ../../nbs/train/60_run.ipynb #7d1a9fee
