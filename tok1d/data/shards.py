@@ -568,6 +568,7 @@ def save_class_names(sources, folder)->str: # For the eye, '' if nothing is know
     some = ', '.join(f'{i} {shown(n)}' for i,n in enumerate(names[:20]))
     return f' classes  {some}' + ', …'*(len(names)>20)
 
+# %% ../../nbs/data/20_shards.ipynb #300d99ed
 def read_class_names(folder)->list[str]|None: # None if there are none
     "What `save_class_names` wrote"
     try: names = json.loads((Path(folder)/CLASSES).read_text())

@@ -105,8 +105,12 @@ class JSONLog(Callback):
             self.file.close()
         self.file = None
 
-    def state_dict(self): return dict(records=self.count)
-    def load_state_dict(self, state): self.keep = state.get('records')
+# %% ../../nbs/train/50_callbacks.ipynb #0ad159c7
+@patch
+def state_dict(self:JSONLog)->dict: return dict(records=self.count)
+
+@patch
+def load_state_dict(self:JSONLog, state:dict): self.keep = state.get('records')
 
 # %% ../../nbs/train/50_callbacks.ipynb #5146d738
 def plot_log(path:Path|str, # JSONL log

@@ -155,6 +155,7 @@ def write_own(st:TrainState, folder:Path):
     torch.save(dict(rng=get_rng(), data=data, callbacks=callbacks),
                folder/f'process-{st.acc.process_index}.pt')
 
+# %% ../../nbs/train/45_checkpoints.ipynb #af318715
 def save_checkpoint(st:TrainState,
                     folder:Path|str, # Output folder of the run
                    )->Path: # The checkpoint
@@ -255,6 +256,7 @@ def load_callbacks(st:TrainState, path:Path, s:dict, # Contents of `state.pt`
         found = states.get(type(cb).__name__, [])
         cb.load_state_dict(cb.join_states(found) if len(found)>1 else found[0] if found else {})
 
+# %% ../../nbs/train/45_checkpoints.ipynb #8de44897
 def load_checkpoint(st:TrainState, # Changed in place; callbacks must be set
                     path:Path|str, # A checkpoint
                    )->TrainState:
@@ -274,7 +276,6 @@ def load_checkpoint(st:TrainState, # Changed in place; callbacks must be set
         st.loader.load_state_dict(mine['data'])
     if own.exists():
         st.rng = mine['rng']
-    st.resumed = True
     return st
 
 # %% ../../nbs/train/45_checkpoints.ipynb #4f0da6bc
@@ -298,6 +299,7 @@ def newest_healthy(folder:Path|str)->tuple[Path|None,list]: # The checkpoint, an
         notes.append(f'{damaged.name} is damaged ({why}) and was put aside as {aside.name}')
     return (path if found else None), notes
 
+# %% ../../nbs/train/45_checkpoints.ipynb #2ad806ff
 def resume(st:TrainState, # Changed in place
            callbacks, # The run's callbacks, whose state is put back
            folder:Path|str, # Output folder of the run

@@ -194,8 +194,11 @@ class Samples(Drawing):
         model.train(training)
         return picture
 
-    def draw(self, model, device, widest=20): # PIL: one column a class, where they fit
-        tokens = model.generate(self.classes.to(device), seed=self.seed, **self.settings)
-        c = model.num_classes
-        images = self.tokenizer.to(device).decode(tokens).clamp(0, 1).cpu()
-        return image_grid(images, ncol=c if c<=min(widest, len(images)) else min(widest, len(images)))
+# %% ../../nbs/train/35_generators.ipynb #1442dabf
+@patch
+def draw(self:Samples, model, device, widest=20): # PIL
+    "One column a class, where they fit"
+    tokens = model.generate(self.classes.to(device), seed=self.seed, **self.settings)
+    c = model.num_classes
+    images = self.tokenizer.to(device).decode(tokens).clamp(0, 1).cpu()
+    return image_grid(images, ncol=c if c<=min(widest, len(images)) else min(widest, len(images)))

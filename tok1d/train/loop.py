@@ -58,6 +58,7 @@ class Flag(NamedTuple):
     values:dict # Name → scalar tensor
     finite:Tensor # Are all of them? A bool on the device
 
+# %% ../../nbs/train/40_loop.ipynb #32a7db67
 @dataclass
 class TrainState:
     "A run, between two steps"
@@ -84,7 +85,6 @@ class TrainState:
     rng:dict|None=None # Global random state to go on from, see below
     ema:nn.Module|None=None # Averaged copy of the model, if somebody keeps one
     notes:list=field(default_factory=list) # What the plan should mention
-    resumed:bool=False # Does this run continue from a checkpoint?
 
 # %% ../../nbs/train/40_loop.ipynb #6f76d56e
 def batch_generator(*numbers:int)->torch.Generator: # e.g. seed, batch, process
@@ -282,7 +282,7 @@ def rehearse(st:TrainState):
 def unfinished(st:TrainState)->tuple: # Callbacks
     "Those who may not have had their turn when the checkpoint was written"
     saving = [i for i,cb in enumerate(st.callbacks) if cb.saves]
-    return st.callbacks[saving[-1]+1:] if st.resumed and saving else ()
+    return st.callbacks[saving[-1]+1:] if st.step and saving else ()
 
 def watch(cb:Callback, st:TrainState):
     "A callback's turn; the failure of an optional one is reported"
@@ -306,6 +306,7 @@ def next_batch(st:TrainState, batches:Iterator)->dict: # On the device
         st.rng = None
     return batch
 
+# %% ../../nbs/train/40_loop.ipynb #6d0950c4
 def train_step(st:TrainState, batches:Iterator):
     "One optimizer step: as many batches as gradients accumulate over"
     found = []

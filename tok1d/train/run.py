@@ -248,6 +248,7 @@ def check_run(cfg)->Path: # Output folder
     check_range(cfg)
     return Path(cfg.experiment.output_dir)
 
+# %% ../../nbs/train/60_run.ipynb #052a8757
 def check_learning(cfg):
     "Settings of optimizer and schedule that mean nothing"
     s,p = cfg.lr_scheduler,cfg.optimizer.params
@@ -343,6 +344,7 @@ class WandB(Callback):
         if self.run:
             self.run.finish()
 
+# %% ../../nbs/train/60_run.ipynb #d54419d0
 def trackers(cfg)->list: # Callbacks
     "Who else is told what was measured"
     if not cfg.training.enable_wandb:
@@ -490,6 +492,7 @@ def train(cfg # Configuration, see `load_config`
         leave(st)
     return out
 
+# %% ../../nbs/train/60_run.ipynb #1f913a5c
 def prepare(cfg, acc:Accelerator, out:Path)->TrainState:
     "Everything up to the first step: the model, who watches, the checkpoint, the plan"
     st,report = build(cfg, acc)
