@@ -101,8 +101,7 @@ class JSONLog(Callback):
         self.count += 1
 
     def end(self, st):
-        if self.file:
-            self.file.close()
+        if self.file: self.file.close()
         self.file = None
 
 # %% ../../nbs/train/50_callbacks.ipynb #0ad159c7
