@@ -48,13 +48,14 @@ def filled(model:nn.Module, # Tokenizer
 def _decode_batch(model, tokens, alive, text):
     whole = hasattr(model, 'elastic') or tokens.shape[1]==model.num_tokens
     if whole and alive.all(): return decode_pixels(model, tokens, text)
-    if not getattr(model, 'elastic', False): return decode_pixels(model, filled(model, tokens, alive), text)
-    return model.decode_alive(tokens, alive, text).float().clamp(0, 1)
+    if getattr(model, 'elastic', False):
+        return model.decode_alive(tokens, alive, text).float().clamp(0, 1)
+    return decode_pixels(model, filled(model, tokens, alive), text)
 
 def decode_some(model:nn.Module, # Tokenizer
                 tokens:Tensor, # Ids `b k`, or vectors `b k d`
                 alive:Tensor|None=None, # Which are there, `b k` bool; all when None
-                text:Tensor|None=None, # Encodings `b l d` of the captions, or `1 l d` of one for all
+                text:Tensor|None=None, # Encodings `b l d` of captions, or `1 l d` of one for all
                 most:int=64, # Lines at a time
                )->Tensor: # `b 3 h w` in [0, 1], on the CPU
     "Pictures of the tokens that are there, whatever the tokenizer"
@@ -121,14 +122,14 @@ def decode(self:TokenImage)->Tensor: # `3 h w` in [0, 1]
 def check_text(model:nn.Module, text):
     "Refuse a caption that the decoder would not read"
     if text is not None and not hasattr(model, 'text_encoder'):
-        raise ValueError(f"text={text!r:.60}: the decoder of this {type(model).__name__} reads no caption; "
+        raise ValueError(f"text={text!r:.60}: this {type(model).__name__} reads no caption; "
                          "leave it out, or take a text-aware tokenizer such as tok1d-tiny-text-vq")
 
 @patch(cls_method=True)
 def from_image(cls:TokenImage,
                model:nn.Module, # Tokenizer
                src, # Path, bytes, file object, PIL image, array or tensor
-               text:str|Tensor|None=None, # Caption, or its encodings `l d`, for a text-aware tokenizer
+               text:str|Tensor|None=None, # Caption or its encodings `l d`, if the decoder reads one
               )->TokenImage:
     "Encode any image into all tokens of `model`"
     check_text(model, text)
@@ -174,7 +175,8 @@ def undo(self:TokenImage)->TokenImage:
 @patch
 def redo(self:TokenImage)->TokenImage:
     "The state before the last `undo`"
-    if not self.future: raise ValueError('There is nothing to redo: no edit was undone, or another came after it.')
+    if not self.future:
+        raise ValueError('There is nothing to redo: no edit was undone, or another came after it.')
     first,*rest = self.future
     return replace(self, past=(*self.past, self.state), future=tuple(rest), **first._asdict())
 
@@ -191,7 +193,8 @@ def keep(self:TokenImage,
     "The same image with only its first `k` tokens"
     k = len(self) if k is None else check_count(self.model, k)
     if k>len(self):
-        raise ValueError(f"Cannot keep k={k} tokens of {len(self)}; go back to the TokenImage that still has them.")
+        raise ValueError(f"Cannot keep k={k} tokens of {len(self)}; "
+                         "go back to the TokenImage that still has them.")
     if k==len(self): return self
     left = frozenset(i for i in self.dropped if i<k)
     return self.then(f'keep({k})', tokens=self.tokens[:k], dropped=left)
@@ -201,10 +204,12 @@ def check_places(ti:TokenImage,
                  at:Iterable[int], # Places in the line
                 )->list[int]:
     "`at` as whole numbers, each a place of the line"
-    at = [int(i) if not isinstance(i, bool) and i in range(len(ti)) else i for i in at]
-    bad = [i for i in at if not isinstance(i, int) or isinstance(i, bool) or i not in range(len(ti))]
-    if bad: raise ValueError(f"no token at {', '.join(map(repr, bad))}: give whole numbers from 0 to {len(ti)-1}")
-    return at
+    at = [*at]
+    bad = [i for i in at if isinstance(i, bool) or i not in range(len(ti))]
+    if bad:
+        raise ValueError(f"no token at {', '.join(map(repr, bad))}: "
+                         f"give whole numbers from 0 to {len(ti)-1}")
+    return [int(i) for i in at]
 
 @patch
 def drop(self:TokenImage, *at:int # Places
@@ -225,18 +230,19 @@ def restore(self:TokenImage, *at:int # Places; all when none is given
 def codes(model:nn.Module # Tokenizer with a codebook
          )->Tensor: # `c d`
     "The vector that each id stands for"
-    if not model.codebook_size: raise ValueError('this tokenizer is a VAE: its tokens are vectors, and it has no codes')
-    with measuring(model): return model.quantize.decode(torch.arange(model.codebook_size, device=model.device)).cpu()
+    if not model.codebook_size:
+        raise ValueError('this tokenizer is a VAE: its tokens are vectors, and it has no codes')
+    ids = torch.arange(model.codebook_size, device=model.device)
+    with measuring(model): return model.quantize.decode(ids).cpu()
 
 @patch
 def _token(self:TokenImage, code):
     "`code` as a token of this image, checked"
-    size = self.model.codebook_size
-    code = torch.as_tensor(code).to('cpu', self.tokens.dtype) if isinstance(code, Tensor) or not size else code
-    if size:
+    if size := self.model.codebook_size:
         if isinstance(code, bool) or code not in range(size):
             raise ValueError(f'code={code}: give an id from 0 to {size-1}')
         return torch.tensor(int(code))
+    code = torch.as_tensor(code).to('cpu', self.tokens.dtype)
     if code.shape!=self.tokens.shape[1:] or not code.isfinite().all():
         raise ValueError(f'code of shape {tuple(code.shape)}: this tokenizer is a VAE, '
                          f'give a vector of {self.model.token_size} finite numbers')
@@ -274,7 +280,7 @@ def take(self:TokenImage,
 def swap(self:TokenImage,
          other:TokenImage, # Of the same tokenizer
          at:Iterable[int], # Places
-        )->tuple[TokenImage,TokenImage]: # This one with tokens of `other`, and `other` with tokens of this one
+        )->tuple[TokenImage,TokenImage]: # This one with tokens of `other`, and the reverse
     "Exchange the tokens at these places"
     at = [*at]
     return self.take(other, at),other.take(self, at)
@@ -288,11 +294,13 @@ def neighbours(self:TokenImage,
     "The codes nearest to that of token `i`, nearest first, without itself"
     [i] = check_places(self, [i])
     book = codes(self.model)
-    if not 1<=c<len(book): raise ValueError(f'c={c}: give a number from 1 to {len(book)-1}, the other codes')
+    if not 1<=c<len(book):
+        raise ValueError(f'c={c}: give a number from 1 to {len(book)-1}, the other codes')
     far = (book-book[self.tokens[i]]).norm(dim=1)
     far[self.tokens[i]] = torch.inf
     return far.topk(c, largest=False).indices
 
+# %% ../../nbs/explore/10_tokens.ipynb #29f4a400
 @patch
 def variants(self:TokenImage,
              i:int, # Place
@@ -318,7 +326,8 @@ def nudge(self:TokenImage,
     "The same image with a neighbouring code at place `i`"
     if by not in ('codebook', 'pixels'): raise ValueError(f"by={by!r}: give 'codebook' or 'pixels'")
     most = among if by=='pixels' else len(codes(self.model))-1
-    if step not in range(1, most+1): raise ValueError(f'step={step}: give a whole number from 1 to {most}')
+    if step not in range(1, most+1):
+        raise ValueError(f'step={step}: give a whole number from 1 to {most}')
     near = self.neighbours(i, among if by=='pixels' else step)
     if by=='pixels':
         change = (self.variants(i, near)-self.decode()).square().mean((1,2,3))
@@ -334,10 +343,12 @@ def move(self:TokenImage,
         )->TokenImage:
     "The same image with the vector at place `i` moved"
     [i] = check_places(self, [i])
-    if self.model.codebook_size: raise ValueError('move needs vectors, and this tokenizer has codes: see nudge and put')
+    if self.model.codebook_size:
+        raise ValueError('move needs vectors, and this tokenizer has codes: see nudge and put')
     d = self.model.token_size
     if isinstance(direction, int):
-        if direction not in range(d): raise ValueError(f'direction={direction}: the channels are 0 to {d-1}')
+        if direction not in range(d):
+            raise ValueError(f'direction={direction}: the channels are 0 to {d-1}')
         direction = torch.eye(d)[direction]
     return self.put(i, self.tokens[i] + amount*direction)
 
@@ -354,13 +365,15 @@ def caption(self:TokenImage,
 @patch
 def __repr__(self:TokenImage):
     k = len(self)-len(self.dropped)
-    return f"TokenImage({k} of {self.model.num_tokens} tokens, {self.bits:.0f} bits, {self.psnr():.2f} dB)"
+    n = self.model.num_tokens
+    return f"TokenImage({k} of {n} tokens, {self.bits:.0f} bits, {self.psnr():.2f} dB)"
 
 @patch
 def _repr_png_(self:TokenImage):
     "Original, reconstruction and difference side by side, for Jupyter"
     k = len(self)-len(self.dropped)
-    titles = ['original', f'{k} of {self.model.num_tokens} tokens', f'difference, {self.psnr():.1f} dB']
+    n = self.model.num_tokens
+    titles = ['original', f'{k} of {n} tokens', f'difference, {self.psnr():.1f} dB']
     pictures = [self.image, self.decode(), self.difference()]
     return image_grid(pictures, titles=titles, scale=max(1, 128//self.image.shape[1]))._repr_png_()
 
@@ -375,8 +388,8 @@ class TokenCurve(NamedTuple):
 def token_curve(model:nn.Module, # Tokenizer
                 images:Tensor, # `b 3 h w` in [0, 1]
                 ks:Iterable[int]|None=None, # Tokens to keep; every count when None
-                tokens:Tensor|None=None, # Of the images, `b n` or `b n d`; what the encoder says when None
-                text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
+                tokens:Tensor|None=None, # Of the images, `b n` or `b n d`; the encoder's when None
+                text:Tensor|None=None, # Encodings `b l d` of captions, if the decoder reads them
                )->TokenCurve:
     "PSNR of each image from its first `k` tokens, for each of `ks`"
     ks = [check_count(model, k) for k in (range(1, model.num_tokens+1) if ks is None else ks)]
@@ -401,7 +414,8 @@ def fewest(self:TokenImage,
     "The same image with the fewest first tokens that reach `db`"
     for k in range(1, len(self)+1):
         if (few := self.keep(k)).psnr()>=db: return few
-    raise ValueError(f'db={db}: all {len(self)} tokens reach {self.psnr():.2f} dB; ask for less, or search for better tokens')
+    raise ValueError(f'db={db}: all {len(self)} tokens reach {self.psnr():.2f} dB; '
+                     'ask for less, or search for better tokens')
 
 # %% ../../nbs/explore/10_tokens.ipynb #5a416458
 def curve_counts(n:int, # Tokens of an image
@@ -424,7 +438,7 @@ class TokenView(NamedTuple):
 
 # %% ../../nbs/explore/10_tokens.ipynb #96b41fa4
 def explore_tokens(model:nn.Module, # Tokenizer
-                   src, # Anything `load_image` reads, or a `TokenImage` that still has all its tokens
+                   src, # Anything `load_image` reads, or a `TokenImage` with all its tokens
                    k:int|None=None, # Tokens to keep; all when None
                    text:str|Tensor|None=None, # Caption of `src`, for a text-aware tokenizer
                   )->TokenView:
@@ -432,7 +446,8 @@ def explore_tokens(model:nn.Module, # Tokenizer
     ti = src if isinstance(src, TokenImage) else TokenImage.from_image(model, src, text)
     ti = ti.keep(k)
     ids = None if ti.tokens.is_floating_point() else ti.tokens.tolist()
-    return TokenView(len(ti), model.num_tokens, ti.image, ti.decode(), ti.difference(), ti.bits, ti.psnr(), ids)
+    pictures = ti.image,ti.decode(),ti.difference()
+    return TokenView(len(ti), model.num_tokens, *pictures, ti.bits, ti.psnr(), ids)
 
 # %% ../../nbs/explore/10_tokens.ipynb #3c4b3eb6
 def weights_hash(model:nn.Module # Tokenizer
@@ -449,8 +464,8 @@ def weights_hash(model:nn.Module # Tokenizer
 def identity(model:nn.Module # Tokenizer
             )->dict:
     "What tells a tokenizer from others"
-    return dict(kind=type(model).__name__, num_tokens=model.num_tokens, codebook_size=model.codebook_size,
-                image_size=model.image_size, weights=weights_hash(model))
+    sizes = {k: getattr(model, k) for k in ('num_tokens', 'codebook_size', 'image_size')}
+    return dict(kind=type(model).__name__, **sizes, weights=weights_hash(model))
 
 # %% ../../nbs/explore/10_tokens.ipynb #b4185cbc
 def check_tokenizer(model:nn.Module, # Tokenizer
@@ -458,7 +473,8 @@ def check_tokenizer(model:nn.Module, # Tokenizer
                    ):
     "Refuse tokens of another tokenizer, and say what differs"
     own = identity(model)
-    differs = [f'{k} {made_by.get(k)!r} instead of {own[k]!r}' for k in own if made_by.get(k)!=own[k]]
+    theirs = {k: made_by.get(k) for k in own}
+    differs = [f'{k} {theirs[k]!r} instead of {own[k]!r}' for k in own if theirs[k]!=own[k]]
     if differs:
         raise ValueError(f"these tokens were made by another tokenizer: {', '.join(differs)}. "
                          "Load the one that made them; to this one they mean something else.")
@@ -466,19 +482,26 @@ def check_tokenizer(model:nn.Module, # Tokenizer
 # %% ../../nbs/explore/10_tokens.ipynb #f237dae4
 def check_line(model:nn.Module, tokens:Tensor):
     "Refuse tokens that are no line of this tokenizer"
-    n = model.num_tokens
-    want = f'1 to {n} ids from 0 to {model.codebook_size-1}' if model.codebook_size else f'1 to {n} vectors of {model.token_size} finite numbers'
-    if model.codebook_size: fits = tokens.ndim==1 and not tokens.is_floating_point() and tokens.numel()>0 and 0<=tokens.min() and tokens.max()<model.codebook_size
-    else: fits = tokens.ndim==2 and tokens.is_floating_point() and tokens.shape[1]==model.token_size and tokens.isfinite().all()
-    if not fits or not 1<=len(tokens)<=n: raise ValueError(f'tokens: got {tokens.dtype} of shape {tuple(tokens.shape)}; this tokenizer reads {want}')
+    n,c = model.num_tokens,model.codebook_size
+    shape,real = tuple(tokens.shape),tokens.is_floating_point()
+    if c:
+        want = f'{n} ids from 0 to {c-1}'
+        fits = len(shape)==1 and not real and ((tokens>=0) & (tokens<c)).all()
+    else:
+        want = f'{n} vectors of {model.token_size} finite numbers'
+        fits = shape[1:]==(model.token_size,) and real and tokens.isfinite().all()
+    if not fits or not 1<=shape[0]<=n:
+        raise ValueError(f'tokens: got {tokens.dtype} of shape {shape}; '
+                         f'this tokenizer reads 1 to {want}')
 
+# %% ../../nbs/explore/10_tokens.ipynb #25b5c93f
 @patch(cls_method=True)
 def from_tokens(cls:TokenImage,
                 model:nn.Module, # Tokenizer
                 tokens:Iterable|Tensor, # Ids `k`, or vectors `k d`
-                image=None, # What they stand for, anything `load_image` reads; their own picture when None
+                image=None, # What they stand for, as `load_image` reads it; their picture when None
                 text:str|Tensor|None=None, # Caption, for a text-aware tokenizer
-                weights:str|None=None, # Hash of the weights they were made by; not checked when None
+                weights:str|None=None, # Hash of the weights that made them; not checked when None
                )->TokenImage:
     "A line of tokens as an image"
     if weights: check_tokenizer(model, identity(model) | dict(weights=weights))
@@ -486,7 +509,8 @@ def from_tokens(cls:TokenImage,
     tokens = torch.as_tensor(tokens).cpu()
     check_line(model, tokens)
     ti = cls(model, None, tokens, text=text)
-    return replace(ti, image=ti.decode() if image is None else load_image(image, size=model.image_size))
+    if image is None: return replace(ti, image=ti.decode())
+    return replace(ti, image=load_image(image, size=model.image_size))
 
 # %% ../../nbs/explore/10_tokens.ipynb #eb85dd66
 FORMAT = 'tok1d tokens 1' # first line of what is saved
@@ -494,12 +518,13 @@ FORMAT = 'tok1d tokens 1' # first line of what is saved
 @patch
 def to_json(self:TokenImage)->str:
     "The present state as text"
-    if isinstance(self.text, Tensor): raise ValueError('the caption is given as encodings, which are not saved: give it in words')
+    if isinstance(self.text, Tensor):
+        raise ValueError('the caption is given as encodings, which are not saved: give it in words')
     png = io.BytesIO()
     to_pil(self.image).save(png, 'PNG')
-    return json.dumps(dict(format=FORMAT, tokenizer=identity(self.model), tokens=self.tokens.tolist(),
-                           dropped=sorted(self.dropped), text=self.text,
-                           image=base64.b64encode(png.getvalue()).decode()))
+    state = dict(tokens=self.tokens.tolist(), dropped=sorted(self.dropped), text=self.text)
+    image = base64.b64encode(png.getvalue()).decode()
+    return json.dumps(dict(format=FORMAT, tokenizer=identity(self.model), **state, image=image))
 
 @patch
 def save(self:TokenImage, path:str|Path # A `.json` file, replaced if it exists
@@ -515,14 +540,17 @@ def from_json(cls:TokenImage,
              )->TokenImage:
     "The state that was saved; `ValueError` says why it cannot be had"
     try: saved = json.loads(text)
-    except ValueError as e: raise ValueError(f'this is no JSON ({e}): give what TokenImage.to_json or save wrote') from None
+    except ValueError as e:
+        what = 'give what TokenImage.to_json or save wrote'
+        raise ValueError(f'this is no JSON ({e}): {what}') from None
     if not isinstance(saved, dict) or saved.get('format')!=FORMAT:
         raise ValueError(f'this JSON holds no tokens: its format is not {FORMAT!r}')
-    try: tokenizer,tokens,dropped,words,image = (saved[k] for k in ('tokenizer','tokens','dropped','text','image'))
-    except KeyError as e: raise ValueError(f'this JSON lacks {e}: it was cut short or changed') from None
-    check_tokenizer(model, tokenizer)
-    ti = cls.from_tokens(model, tokens, base64.b64decode(image), words)
-    return replace(ti, dropped=frozenset(check_places(ti, dropped)))
+    lacks = [k for k in ('tokenizer', 'tokens', 'dropped', 'text', 'image') if k not in saved]
+    if lacks: raise ValueError(f"this JSON lacks {', '.join(lacks)}: it was cut short or changed")
+    check_tokenizer(model, saved['tokenizer'])
+    image = base64.b64decode(saved['image'])
+    ti = cls.from_tokens(model, saved['tokens'], image, saved['text'])
+    return replace(ti, dropped=frozenset(check_places(ti, saved['dropped'])))
 
 @patch(cls_method=True)
 def open(cls:TokenImage, model:nn.Module, path:str|Path # A file that `save` wrote
@@ -539,24 +567,28 @@ def built_in(model:nn.Module # Tokenizer
     own = identity(model)
     names = [r.name for r in list_pretrained() if r.embedded and r.kind==own['kind']]
     found = next((name for name in names if identity(load(name))==own), None)
-    if found is None: raise ValueError("this is none of the built-in tokenizers: give model=, the name or path that load() takes")
+    if found is None:
+        raise ValueError("this is none of the built-in tokenizers: "
+                         "give model=, the name or path that load() takes")
     return found
 
 # %% ../../nbs/explore/10_tokens.ipynb #7e4ba46e
 @patch
 def code(self:TokenImage,
-         model:str|None=None, # Name or path of the tokenizer, as for `load`; not needed for the built-in ones
+         model:str|None=None, # Name or path of the tokenizer; not needed for the built-in ones
          image:str|None=None, # Path of the image, if it is a file
         )->str:
     "Python that rebuilds the present state; it checks that the tokenizer is the same"
     model = model or built_in(self.model)
-    if isinstance(self.text, Tensor): raise ValueError('the caption is given as encodings, which cannot be written: give it in words')
+    if isinstance(self.text, Tensor):
+        raise ValueError('the caption is given as encodings: give it in words')
     given = dict(image=image, text=self.text, weights=weights_hash(self.model))
     words = ''.join(f', {k}={v!r}' for k,v in given.items() if v is not None)
     lines = ['from tok1d.explore.tokens import TokenImage', 'from tok1d.hub.pretrained import load']
     reads = hasattr(self.model, 'text_encoder')
     lines += ['from tok1d.models.text import TextEncoder']*reads + ['', f'model = load({model!r})']
-    lines += ['model.attach_text_encoder(TextEncoder.load(model.config.model.vq_model.text_encoder))']*reads
+    tower = 'model.config.model.vq_model.text_encoder'
+    lines += [f'model.attach_text_encoder(TextEncoder.load({tower}))']*reads
     lines += [f'ti = TokenImage.from_tokens(model, {self.tokens.tolist()}{words})']
     if self.dropped: lines += [f"ti = ti.drop({', '.join(map(str, sorted(self.dropped)))})"]
     return '\n'.join(lines)
