@@ -7,7 +7,6 @@ __all__ = ['nearest_codes', 'errors', 'best_code', 'Found', 'search', 'encode_be
 
 # %% ../../nbs/explore/15_search.ipynb #7be9b278
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 from fastcore.basics import patch
 import torch
@@ -109,7 +108,25 @@ def searched(self:TokenImage,
              passes:int=1, # Times through the line
             )->TokenImage:
     "The same image with better tokens, as many as this one keeps"
-    return replace(self, tokens=encode_best(self.model, self.image[None], candidates, passes, len(self))[0])
+    if self.dropped: raise ValueError('a search fills the whole line: restore the dropped tokens first, or keep fewer')
+    with measuring(self.model): text = self.encodings()
+    best = encode_best(self.model, self.image[None], candidates, passes, len(self), text)
+    return self.then(f'searched({candidates}, {passes})', tokens=best[0])
+
+@patch
+def fewest_searched(self:TokenImage,
+                    db:float, # Wanted PSNR
+                    candidates:int=4, # Codes tried for each token
+                   )->TokenImage:
+    "As `fewest`, with tokens searched for each count that is tried"
+    best = self.searched(candidates)
+    if best.psnr()<db: raise ValueError(f'db={db}: a search with {candidates} candidates reaches {best.psnr():.2f} dB; ask for less')
+    best = best.fewest(db)
+    while len(best)>1:
+        fewer = self.keep(len(best)-1).searched(candidates)
+        if fewer.psnr()<db: return best
+        best = fewer.fewest(db)
+    return best
 
 # %% ../../nbs/explore/15_search.ipynb #dd6656dc
 def tokens_and_curve(model:nn.Module, # Tokenizer

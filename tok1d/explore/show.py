@@ -31,9 +31,10 @@ def enlarge(x:Tensor, # `3 h w` in [0, 1]
 HEAT_TOP = .5 # error shown as the brightest colour
 
 def heat(difference:Tensor, # Absolute error, `3 h w`
+         top:float=HEAT_TOP, # Error shown as the brightest colour
         )->Tensor: # `3 h w` in [0, 1]
     "Error of each pixel as a colour, black to yellow"
-    e = difference.float().mean(0).div(HEAT_TOP).clamp(0, 1)  # h w
+    e = difference.float().mean(0).div(top).clamp(0, 1)  # h w
     return torch.from_numpy(colormaps['magma'](e.cpu().numpy())[...,:3]).float().permute(2,0,1)
 
 # %% ../../nbs/explore/20_show.ipynb #c6453cb4

@@ -276,6 +276,19 @@ def _check_tokens(self:TiTok, t):
                          "masks or class tokens of a generator are no codes")
     return self.quantize.decode(t).to(self.dtype)
 
+# %% ../../nbs/models/40_titok.ipynb #23294785
+@patch
+def decode_alive(self:TiTok,
+                 tokens:Tensor, # Ids `b n`, or vectors `b n d`
+                 alive:Tensor, # Which of them are there, `b n` bool
+                 text=None, # As for `decode`
+                )->Tensor: # As `decode`
+    "Image of the tokens that are `alive`; for elastic models"
+    if not self.elastic:
+        raise ValueError("decode_alive: this model was not trained with tokens missing "
+                         "(model.vq_model.elastic=false): decode whole lines")
+    return self._paint(self._check_tokens(tokens), alive, text)
+
 # %% ../../nbs/models/40_titok.ipynb #954c92f7
 @patch
 def forward(self:TiTok,
