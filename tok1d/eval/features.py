@@ -128,12 +128,13 @@ def find_weights(name:str)->Path:
                          f"and put it there as {r.file} (or into a folder named by TOK1D_WEIGHTS)")
     return found
 
-# %% ../../nbs/eval/15_features.ipynb #5d91ee82
+# %% ../../nbs/eval/15_features.ipynb #1e47c560
 def recipe(name:str)->Recipe:
     "How the extractor of that name is made"
     if name in RECIPES: return RECIPES[name]
     raise ValueError(f"there is no extractor {name!r}; there are: {', '.join(RECIPES)}")
 
+# %% ../../nbs/eval/15_features.ipynb #e2c16e94
 class Known(NamedTuple):
     "An extractor, and whether it can be used here"
     name:str

@@ -85,7 +85,7 @@ class Pictures:
     def __len__(self): return self.n
     def __repr__(self): return f"Pictures('{self.spec}'): {self.n:,} of {self.size} pixels"
 
-# %% ../../nbs/eval/22_pictures.ipynb #982a3537
+# %% ../../nbs/eval/22_pictures.ipynb #55b33e88
 def embedded_spec(spec:str)->str: # Path of shards
     "Our own pictures by name: heldout, heldout:A (characters), heldout:B (emoji), train, …"
     split,_,source = spec.partition(':')
@@ -95,8 +95,8 @@ def _fit(self, shape): # Refuse an `.npz` of another size
     h,w = shape[1:3]
     self.size = self.size or h
     if (h,w)!=(self.size,self.size):
-        raise ValueError(f"{self.spec} holds pictures of {h} × {w} pixels, {self.size} × {self.size} "
-                         "are expected; scaled ones would be other pictures, so make them anew")
+        raise ValueError(f"{self.spec} holds pictures of {h} × {w} pixels, {self.size} × "
+                         f"{self.size} are expected; scaled ones would be other pictures")
 
 LOSSY = '.jpg','.jpeg','.webp','.avif'
 

@@ -33,7 +33,7 @@ def device_name(device)->str:
     if device.type=='cuda': return torch.cuda.get_device_name(device)
     return f'{device.type}, {platform.machine()}'
 
-# %% ../../nbs/eval/18_protocol.ipynb #f64e9094
+# %% ../../nbs/eval/18_protocol.ipynb #ee274d25
 MATTERS = dict( # Key → why figures of different values cannot be compared
     task='they measure different things',
     data='other pictures are as hard or as easy as they are',
@@ -49,6 +49,7 @@ MATTERS = dict( # Key → why figures of different values cannot be compared
     extractor='another network, another distance',
     extractor_weights='the same name, but other weights',
     extractor_resize='the network saw other pixels',
+    subset='KID, precision and recall depend on how many they look at',
     captions='a caption tells the decoder what to draw',
     per_class='the classes have other shares')
 
