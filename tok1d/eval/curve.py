@@ -71,15 +71,15 @@ def fewest(model:nn.Module, images:Tensor, # `b 3 h w` in [0, 1]
     good = each_psnr(model, images, ks)>=db
     return [ks[c.int().argmax()] if c.any() else None for c in good.T]
 
-# %% ../../nbs/eval/38_curve.ipynb #8e50eb95
+# %% ../../nbs/eval/38_curve.ipynb #c581c7ee
 def curve(models:Mapping[str,nn.Module], # Name → tokenizer
           images:Tensor, # `b 3 h w` in [0, 1], of the size that the tokenizers take
           codecs:Iterable[str]=CODECS)->Table: # Of `Point`
     "Every tokenizer's and every format's points"
     sizes = {n: m.image_size for n,m in models.items() if m.image_size!=images.shape[-1]}
     if sizes:
-        raise ValueError(f"the pictures have {images.shape[-1]} pixels along an edge, and these take "
-                         f"others: {sizes}; compare tokenizers of one size")
+        raise ValueError(f"the pictures have {images.shape[-1]} pixels along an edge, and these "
+                         f"take others: {sizes}; compare tokenizers of one size")
     out = [p for n,m in models.items() for p in token_points(n, m, images)]
     return Table([*out, *(p for c in codecs for p in file_points(c, images))])
 

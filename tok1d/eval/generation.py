@@ -19,7 +19,7 @@ from .pictures import Pictures, npz_members
 from .protocol import result
 from .sampling import RECORD
 
-# %% ../../nbs/eval/45_generation.ipynb #9a0f2ce8
+# %% ../../nbs/eval/45_generation.ipynb #993b2b90
 SUBSET = 10_000 # Pictures whose features are kept: for KID, precision and recall
 
 class Described(NamedTuple):
@@ -28,7 +28,8 @@ class Described(NamedTuple):
     rows:Tensor # Features of the first `SUBSET`, `m d`
     logits:Tensor|None # Of all, where the extractor classifies, `n k`
 
-def described(pictures:Pictures, extractor:Extractor, subset:int=SUBSET, batch_size:int=64)->Described:
+def described(pictures:Pictures, extractor:Extractor,
+              subset:int=SUBSET, batch_size:int=64)->Described:
     "Go through a set once; of each batch only the moments, and the first features, remain"
     device,moments,rows,logits,kept = device_of(extractor),None,[],[],0
     for x in pictures.batches(batch_size):
@@ -55,17 +56,17 @@ def stored_moments(path:Path|str, extractor:Extractor)->Moments|None:
     out.mean,out.scatter = mu,sigma
     return out
 
-# %% ../../nbs/eval/45_generation.ipynb #e10bb2ad
+# %% ../../nbs/eval/45_generation.ipynb #504389e9
 def check_count(pictures:Pictures, count:int|None=None): # Asked for; by the record unless given
     "Refuse a set that is not as large as it should be"
     record = Path(pictures.spec).parent/RECORD
     known = json.loads(record.read_text(encoding='utf-8')) if record.is_file() else {}
     if known and not known['complete']:
-        raise ValueError(f"{pictures.spec} is not complete; start its `tok1d sample` again to go on")
+        raise ValueError(f"{pictures.spec} is not complete; start `tok1d sample` again to go on")
     want = count or (known.get('count') if pictures.n==pictures.total else None)
     if want and pictures.n!=want:
-        raise ValueError(f"{pictures.spec} holds {pictures.n} pictures, and {want} are expected: distances "
-                         "depend on the number, so this one could be compared with nothing")
+        raise ValueError(f"{pictures.spec} holds {pictures.n} pictures, and {want} are expected: "
+                         "distances depend on the number")
 
 # %% ../../nbs/eval/45_generation.ipynb #c0a18a2e
 def samples_record(pictures:Pictures)->dict: # For the protocol of a figure
@@ -77,7 +78,7 @@ def samples_record(pictures:Pictures)->dict: # For the protocol of a figure
     settings = r['own']|r['settings']
     return {k: r[k] for k in keys}|dict(settings=settings, per_class=r['each'])
 
-# %% ../../nbs/eval/45_generation.ipynb #ccee1561
+# %% ../../nbs/eval/45_generation.ipynb #f96d264b
 def figures_of(drawn:Described, real:Described, extractor:Extractor, far:Moments|None=None)->dict:
     "Every figure that the features give"
     own = '' if extractor.name==INCEPTION else f'({extractor.name})'
@@ -92,15 +93,15 @@ def figures_of(drawn:Described, real:Described, extractor:Extractor, far:Moments
 
 def missing(extractor:Extractor)->dict: # Name → why
     "Published figures that this extractor cannot give"
-    spatial = 'it needs the spatial features of ADM\'s graph, which torch-fidelity does not give; ' \
-              'run ADM\'s evaluator on the .npz'
+    spatial = ('it needs spatial features of the graph of ADM, which torch-fidelity does not give; '
+               'run the evaluator of ADM on the .npz')
     if extractor.name==INCEPTION: return dict(sFID=spatial)
     try: find_weights(INCEPTION)
     except ValueError as e: return dict.fromkeys(('FID','IS'), str(e))|dict(sFID=spatial)
     other = f'this is {extractor.name}; take --extractor {INCEPTION}'
     return dict.fromkeys(('FID','IS'), other)|dict(sFID=spatial)
 
-# %% ../../nbs/eval/45_generation.ipynb #7a6adc98
+# %% ../../nbs/eval/45_generation.ipynb #961bb315
 def evaluate_generation(samples:str|Path, # Drawn pictures: `.npz`, or a folder of PNG
                         reference:str|Path='heldout:A', # Real ones, or ADM's `.npz`
                         extractor:str='tok1d-probe', # See `list_extractors`
@@ -116,14 +117,16 @@ def evaluate_generation(samples:str|Path, # Drawn pictures: `.npz`, or a folder 
     far = stored_moments(reference, net)
     alone = far is not None and 'arr_0' not in npz_members(reference)
     real = None if alone else Pictures(reference, drawn.size, n=reference_count)
-    there = Described(far, torch.empty(0), None) if alone else described(real, net, subset, batch_size)
-    figures = figures_of(described(drawn, net, subset, batch_size), there, net, far)
+    look = lambda pictures: described(pictures, net, subset, batch_size)
+    there = Described(far, torch.empty(0), None) if alone else look(real)
+    figures = figures_of(look(drawn), there, net, far)
     protocol = generation_protocol(drawn, real, reference, net, subset)
     seconds = time.monotonic()-start
     return result(figures, protocol, missing(net), device=device_of(net), seconds=seconds)
 
-# %% ../../nbs/eval/45_generation.ipynb #ac379db6
-def generation_protocol(drawn:Pictures, real:Pictures|None, reference, net:Extractor, subset:int)->dict:
+# %% ../../nbs/eval/45_generation.ipynb #16cd388f
+def generation_protocol(drawn:Pictures, real:Pictures|None, reference,
+                        net:Extractor, subset:int)->dict:
     "How a generator's figures were measured"
     what = str(reference) if real is None else f'{Path(reference).name} {real.fingerprint()}'
     return dict(task='generation', count=drawn.n, reference=what,

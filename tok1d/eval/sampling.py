@@ -7,10 +7,9 @@ __all__ = ['ROWS', 'PUBLISHED', 'OWN', 'RECORD', 'SAMPLES', 'LOOSE', 'Process', 
            'class_list', 'read_prompts', 'sampler_settings', 'own_settings', 'record_of', 'read_record', 'check_record',
            'write_record', 'sample_set', 'run_job']
 
-# %% ../../nbs/eval/40_sampling.ipynb #1ed46ea1
+# %% ../../nbs/eval/40_sampling.ipynb #3a903764
 import json, os, shutil, sys, time, zipfile
 import numpy as np, torch
-from collections.abc import Iterator
 from fastcore.basics import patch
 from pathlib import Path
 from typing import NamedTuple
