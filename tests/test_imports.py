@@ -70,7 +70,7 @@ def test_declared():
     declared = {plain(re.match(r'[\w.-]+', r)[0]) for key in ('requirements', 'dev_requirements') for r in ini['DEFAULT'][key].split()}
     found = packages_distributions()
     # what is asked for by name where it is wanted, and whose absence is a message; Triton comes with PyTorch
-    optional = {'triton', 'flash_kmeans', 'wandb', 'imageio_ffmpeg'}
+    optional = {'triton', 'flash_kmeans', 'wandb', 'imageio_ffmpeg', 'torch_fidelity'}
     tops = {name.split('.')[0] for path in sources(ROOT) for _, name in imported(path, ROOT)}
     tops -= {*sys.stdlib_module_names, 'tok1d', 'demos', *optional}
     assert not {top for top in tops if not declared & {plain(d) for d in found.get(top, [top])}}, 'in settings.ini these are no requirement'

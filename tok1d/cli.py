@@ -705,6 +705,10 @@ def bench_operations(ops:Annotated[Optional[list[str]], typer.Argument(help='nea
     typer.echo(columns([('CASE','DTYPE','FORM','MS','TIMES PLAIN','PEAK MB','OF COPY'), *((r['case'], r['dtype'], r['form'], f"{r['ms']:.2f}", f"{r['speedup']:.2f}", '–' if r['peak_mb'] is None else f"{r['peak_mb']:.0f}", f"{r['of_copy']:.1%}") for r in rows)]))
     typer.echo(f"\nOn {rows[0]['card']}. OF COPY: bytes that must be moved, a second, against a plain copy. Below 1.00 times plain, the form loses.")
 
+# %% ../nbs/90_cli.ipynb #b93f5e12
+from .eval.commands import attach
+attach(app)
+
 # %% ../nbs/90_cli.ipynb #09241998
 data_app = typer.Typer(no_args_is_help=True, help='The data set of the built-in models (for developers).')
 app.add_typer(data_app, name='data')
