@@ -230,8 +230,11 @@ def _check_images(self:TiTok, x):
     if x.ndim!=4 or x.shape[1]!=3 or not x.is_floating_point():
         raise ValueError(f"images: got {tuple(x.shape)} {x.dtype}, expected floats `b 3 {s} {s}` in [0, 1] (tok1d.basics.load_image makes them)")
     if tuple(x.shape[2:])!=(s,s):
-        raise ValueError(f"images of {x.shape[2]}×{x.shape[3]} pixels, but this model reads {s}×{s}: resize them (load_image(path, size={s})), "
-                         f"or let the model be resized with model.resize_positions({x.shape[2]})")
+        h,w = x.shape[2:]
+        if min(h, w)==s or max(h, w)==s: do = f'crop or pad the other side to {s} (load_image(path, size={s}) crops)'
+        else: do = f'resize them (load_image(path, size={s}))'
+        if h==w: do += f', or let the model be resized with model.resize_positions({h})'
+        raise ValueError(f"images of {h}×{w} pixels, but this model reads {s}×{s}: {do}")
 
 # %% ../../nbs/models/40_titok.ipynb #6173d496
 @patch
@@ -347,6 +350,8 @@ def resize_positions(self:TiTok,
                      image_size:int, # Pixels along a side from now on
                     )->TiTok: # Itself
     "Read and paint another image size, by interpolating the positional embeddings in place"
+    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size<1:
+        raise ValueError(f'image_size={image_size!r}: give pixels along a side, an integer ≥ 1')
     check_titok(self.config.model.vq_model, image_size)
     c = self.config.model.vq_model
     for net,p in (self.encoder,c.vit_enc_patch_size),(self.decoder,c.vit_dec_patch_size):

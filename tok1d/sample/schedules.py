@@ -10,6 +10,7 @@ __all__ = ['RULES', 'NEUTRAL', 'DECAYS', 'Step', 'mask_ratio', 'mask_counts', 'n
 import math
 import numpy as np
 import torch
+from numbers import Integral
 from torch import Tensor
 from typing import NamedTuple
 from ..ops.backend import use_op
@@ -108,7 +109,8 @@ def filter_logits(logits:Tensor, # `... k`
                   temperature:float=1., # Of the draw that follows; at 0 top-p leaves the best code
                  )->Tensor: # `... k`
     "Rule out unlikely codes (top-p: Holtzman et al. 2020, §3.1)"
-    if top_k is not None and top_k<1: raise ValueError(f"top_k={top_k}: give 1 or more codes, or None for all")
+    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, Integral) or top_k<1):
+        raise ValueError(f"top_k={top_k!r}: give a whole number of codes, 1 or more, or None for all")
     if top_p is not None and not 0<top_p<=1: raise ValueError(f"top_p={top_p}: give a share in (0, 1], or None for all")
     if top_k is not None and top_k<logits.shape[-1]:
         logits = logits.masked_fill(logits<logits.topk(top_k).values[...,-1:], -torch.inf)
@@ -152,9 +154,9 @@ def run_seed(seed:int|list|None=None, # Any integer ≥ 0, or one for each line
         return torch.randint(2**62, (), generator=generator, device=generator.device if generator is not None else 'cpu').item()
     if generator is not None: raise ValueError("seed and generator were both given: give one of them")
     for s in seed if isinstance(seed, (list,tuple)) else [seed]:
-        if isinstance(s, bool) or not isinstance(s, int) or s<0:
+        if isinstance(s, bool) or not isinstance(s, Integral) or s<0:
             raise ValueError(f"seed={seed!r}: give an integer ≥ 0, a list with one for each line, or None for a fresh one")
-    return list(seed) if isinstance(seed, tuple) else seed
+    return [int(s) for s in seed] if isinstance(seed, (list,tuple)) else int(seed)
 
 def seed_step(generator:torch.Generator, # Changed in place
               seed:int, # Of the run, or of a line
