@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).parent
-TIMEOUT = 300  # seconds a notebook may take; the slowest needs a tenth of it, the rest is for busy machines
+TIMEOUT = 900  # seconds a notebook may take; the slowest needs a tenth of it, the rest is for busy machines
 PRELOAD = ['torch', 'torchvision', 'matplotlib.pyplot', 'execnb.shell', 'nbdev.process']
 
 def skipped_flags():
