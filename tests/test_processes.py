@@ -46,7 +46,7 @@ def test_accelerate_launch(data, tmp_path):
     "The documented command, for real"
     env = os.environ | dict(OMP_NUM_THREADS='1', ACCELERATE_USE_CPU='true', PYTHONPATH=str(Path(__file__).parents[1]))
     cmd = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_processes', '2', '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no',
-           '--main_process_port', '0', '-m', 'tok1d.train.run', *arguments(data, tmp_path/'run', *MORE, 'training.max_train_steps=2')]
+           '--main_process_port', '0', '-m', 'tok1d.train.run', *arguments(data, tmp_path/'run', *MORE, 'training.max_train_steps=2', 'training.quantizer_start=1')]
     done = subprocess.run(cmd, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode==0, done.stderr[-3000:]
     assert '2 processes' in done.stdout and '2 of 4 images' in done.stdout and (tmp_path/'run'/'model.safetensors').exists()
