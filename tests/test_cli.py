@@ -345,7 +345,7 @@ def test_ascii_terminal(args):
 def test_broken_backend(pets, tmp_path):
     "A plotting backend that is set and does not work has no say in a training"
     env = dict(os.environ, MPLBACKEND='module://not_installed', PYTHONIOENCODING='ascii')
-    args = 'train', 'config=titok_tiny_debug', f'dataset.params.train_shards_path_or_url={pets}', f'experiment.output_dir={tmp_path}/run', 'training.max_train_steps=2'
+    args = 'train', 'config=titok_tiny_debug', f'dataset.params.train_shards_path_or_url={pets}', f'experiment.output_dir={tmp_path}/run', 'training.max_train_steps=2', 'training.quantizer_start=0'
     r = subprocess.run([sys.executable, '-m', 'tok1d', *args], env=env, capture_output=True, text=True)
     assert r.returncode==0 and 'Traceback' not in r.stderr, r.stderr
 

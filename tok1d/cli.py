@@ -94,14 +94,17 @@ def find_images(paths:list[Path], # Files and folders
                )->list[Item]: # One a file, in a fixed order
     "All images among and below `paths`; a path that is neither stays, and fails when it is read"
     from tok1d.basics import image_files,shown
-    several,found = sum(p.is_dir() for p in paths)>1,[]
+    several = sum(p.is_dir() for p in paths)>1
+    found,empty = [],[]
     for p in paths:
         inside = image_files(p) if p.is_dir() else []
         base = Path(p.resolve().name if several else '')
         if not p.is_dir(): found.append(Item(p.name, p))
-        elif not inside: warnings.warn(f"'{shown(p)}' holds no image")
+        elif not inside: empty.append(shown(p))
         found += [Item((base/f).as_posix(), p/f) for f in inside]
-    if not found: raise ValueError(f"'{shown(paths[0])}' holds no image; give image files, or a folder that holds some")
+    if not found:
+        raise ValueError(f"'{shown(paths[0])}' holds no image; give image files, or a folder that holds some")
+    for folder in empty: warnings.warn(f"'{folder}' holds no image")
     return found
 
 # %% ../nbs/90_cli.ipynb #c53bcaa0
