@@ -484,8 +484,9 @@ def train(cfg # Configuration, see `load_config`
     "Train what a configuration describes, from wherever it was left"
     out = check_run(cfg)
     acc = accelerator(cfg)
+    st,report = build(cfg, acc)
     with lock(out) if acc.is_main_process else nullcontext():
-        st = prepare(cfg, acc, out)
+        prepare(cfg, st, out, report)
         fit(st, st.callbacks)
         if acc.is_main_process:
             finish(st, out)
@@ -493,9 +494,9 @@ def train(cfg # Configuration, see `load_config`
     return out
 
 # %% ../../nbs/train/60_run.ipynb #1f913a5c
-def prepare(cfg, acc:Accelerator, out:Path)->TrainState:
-    "Everything up to the first step: the model, who watches, the checkpoint, the plan"
-    st,report = build(cfg, acc)
+def prepare(cfg, st:TrainState, out:Path, report:str):
+    "Everything up to the first step: who watches, the checkpoint, the plan"
+    acc = st.acc
     cbs = watchers(cfg, st, out)
     if st.task.frozen==('teacher',):
         for m in (st.task.model, st.ema):
@@ -508,7 +509,6 @@ def prepare(cfg, acc:Accelerator, out:Path)->TrainState:
         named = save_class_names(sources, out)
         if named:
             print(named)
-    return st
 
 # %% ../../nbs/train/60_run.ipynb #7d1a9fee
 def finish(st:TrainState, out:Path):
