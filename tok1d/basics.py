@@ -6,7 +6,7 @@
 __all__ = ['FORMATS', 'MAX_PIXELS', 'BOOKKEEPING', 'UMASK', 'seed_everything', 'default_device', 'seconds', 'processor',
            'machine_file', 'machine_fact', 'bfloat16_wins', 'fast_bfloat16', 'thread_count', 'good_threads', 'shown',
            'to_pil', 'open_image', 'flatten', 'short_edge', 'resize_crop', 'crop_share', 'pad_square', 'load_image',
-           'image_suffixes', 'natural', 'image_files', 'image_grid', 'atomic_write']
+           'image_suffixes', 'natural', 'image_files', 'image_grid', 'os_errors', 'atomic_write']
 
 # %% ../nbs/05_basics.ipynb #ec28c1c4
 import errno, io, json, os, platform, random, re, secrets, shutil, time, warnings
@@ -431,7 +431,7 @@ def _draw_grid(ims, ncol, nrow, w, h, pad, titles, row_titles):
 
 # %% ../nbs/05_basics.ipynb #010daae7
 @contextmanager
-def _os_errors(path, # What is being written
+def os_errors(path, # What is being written
               ):
     "A writer's own exception about the disk becomes an `OSError`"
     try: yield
@@ -453,7 +453,7 @@ def atomic_write(path # File or folder to write
     path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f'.tmp-{secrets.token_hex(4)}-{path.name}') # keeps the suffix: writers choose a format by it
     try:
-        with _os_errors(path): yield tmp
+        with os_errors(path): yield tmp
         if tmp.is_dir():
             old = path.with_name(f'.old-{tmp.name}')
             if path.exists(): os.rename(path, old) # a folder cannot be renamed onto a full one

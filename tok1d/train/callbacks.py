@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TIMES', 'NAMES', 'SIGNALS', 'Means', 'Metrics', 'read_log', 'JSONLog', 'plot_log', 'curve_name', 'panel',
-           'ProgressBar', 'TensorBoard', 'EMA', 'Codebook', 'Alarms', 'best_model', 'Measuring', 'Evaluation',
-           'preview', 'Drawing', 'Previews', 'StopOnSignal']
+           'ProgressBar', 'scalars', 'TensorBoard', 'EMA', 'Codebook', 'Alarms', 'best_model', 'Measuring',
+           'Evaluation', 'preview', 'Drawing', 'Previews', 'StopOnSignal']
 
 # %% ../../nbs/train/50_callbacks.ipynb #d09cabc9
 import copy, json, signal, tempfile, threading, time, warnings
@@ -162,6 +162,12 @@ class ProgressBar(Callback):
         if hasattr(self, 'bar'): self.bar.close()
 
 # %% ../../nbs/train/50_callbacks.ipynb #d1701405
+def scalars(record:dict)->dict: # Such as `eval/photos, 8 tokens/psnr` → value
+    "The numbers of a record, under names that tell curves apart"
+    tag = '/'.join(filter(None, (record['kind'], curve_name(record))))
+    return {f'{tag}/{name}': value for name,value in record.items()
+            if isinstance(value, (int,float)) and name not in ('step','k')}
+
 class TensorBoard(Callback):
     "Scalars and pictures for `tensorboard --logdir`"
     def __init__(self, folder:Path|str): self.folder,self.writer = folder,None
@@ -171,10 +177,10 @@ class TensorBoard(Callback):
         if st.acc.is_main_process: self.writer = SummaryWriter(self.folder, purge_step=st.step+1 if st.step else None)
 
     def log(self, st, record):
-        if not self.writer: return
-        tag = '/'.join(filter(None, (record['kind'], curve_name(record))))
-        for k,v in record.items():
-            if isinstance(v, (int,float)) and k not in ('step','k'): self.writer.add_scalar(f'{tag}/{k}', v, record['step'])
+        if not self.writer:
+            return
+        for tag,value in scalars(record).items():
+            self.writer.add_scalar(tag, value, record['step'])
 
     def picture(self, step:int, image): # PIL
         if self.writer: self.writer.add_image('preview', np.asarray(image), step, dataformats='HWC')

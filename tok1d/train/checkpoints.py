@@ -9,15 +9,14 @@ __all__ = ['NAME', 'sync', 'publish', 'list_checkpoints', 'sweep', 'lock', 'save
            'resume', 'Checkpoints']
 
 # %% ../../nbs/train/45_checkpoints.ipynb #4cb362de
-import hashlib, json, os, re, shutil, socket, warnings
+import hashlib, json, os, re, shutil, socket
 import torch
 from contextlib import contextmanager
 from pathlib import Path
 from accelerate.utils import broadcast_object_list
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from ..basics import UMASK
+from ..basics import UMASK, os_errors
 from .loop import Callback, TrainState, check_finite, get_rng
 
 # %% ../../nbs/train/45_checkpoints.ipynb #4b1cd9a4
@@ -138,8 +137,9 @@ def damage(folder:Path)->str: # Empty if there is none
 def explained(tmp:Path): # Folder that is being written
     "Turn the errors of a full or read-only disk into one line; leave nothing half-written"
     try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as e:
+        with os_errors(tmp):
+            yield
+    except OSError as e:
         shutil.rmtree(tmp, ignore_errors=True)
         where = next((p for p in tmp.parents if p.exists()), Path('/'))
         free = shutil.disk_usage(where).free/2**20

@@ -35,7 +35,7 @@ from ..models.text import TextEncoder
 from ..models.text_tower import TextTower
 from ..models.vqgan import PixelVQGAN
 from .callbacks import (EMA, Alarms, Codebook, Evaluation, JSONLog, Metrics, Previews, ProgressBar,
-                                   StopOnSignal, TensorBoard, best_model, curve_name, plot_log)
+                                   StopOnSignal, TensorBoard, best_model, plot_log, scalars)
 from .checkpoints import Checkpoints, list_checkpoints, lock, resume
 from .generators import ARTask, GeneratorTask, HeldOut, MaskGITTask, Samples, preview_classes
 from .maskgen import MaskGenKLTask, MaskGenTask, MaskGenVQTask, PromptSamples
@@ -258,9 +258,6 @@ def check_learning(cfg):
     if p.learning_rate!=s.params.learning_rate:
         raise ValueError(f'optimizer.params.learning_rate={p.learning_rate} and lr_scheduler.params.learning_rate='
                          f'{s.params.learning_rate} differ; leave the second out, it follows the first.')
-    for key in ('beta1','beta2'):
-        if not 0<=p[key]<1:
-            raise ValueError(f'optimizer.params.{key}={p[key]}: give a number from 0 up to, not including, 1')
 
 def check_range(cfg):
     "Images are in [0, 1] wherever they are compared or drawn"
@@ -334,11 +331,8 @@ class WandB(Callback):
             self.run = self.wandb.init(project=self.project, name=self.name, config=self.settings)
 
     def log(self, st, record):
-        if not self.run:
-            return
-        tag = '/'.join(filter(None, (record['kind'], curve_name(record))))
-        values = {f'{tag}/{k}': v for k,v in record.items() if isinstance(v, (int,float)) and k!='step'}
-        self.run.log(values, step=record['step'])
+        if self.run:
+            self.run.log(scalars(record), step=record['step'])
 
     def end(self, st):
         if self.run:
