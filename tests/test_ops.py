@@ -34,7 +34,7 @@ def test_nearest_blocks(monkeypatch):
     nearest = importlib.import_module('tok1d.ops.nearest')
     monkeypatch.setattr(nearest, 'BLOCK', 1000)
     for l2 in False, True: cases.nearest_case('reference', 333, 70, 9, torch.float64, l2, True)
-    cases.nearest_ties('reference', torch.float32, repeated=False)
+    cases.nearest_ties('reference', torch.float32)
 
 
 SHAPES = [((1, 1), (1, 1), 1), ((2, 37), (2, 1), 67), ((3, 5), (1, 5), 130), ((2, 7), (2, 7), 33), ((17,), (17,), 64), ((2, 2), (2, 1), 2051)]
