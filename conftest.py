@@ -4,11 +4,13 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor
 from configparser import ConfigParser
 from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,6 +30,22 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: takes minutes; skipped unless --run slow')
+
+WORKERS = 4  # at most: each holds a model or two in memory
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """A run of everything uses several processes (pytest-xdist) with as many threads as there are cores for each.
+
+    One process where tests are named, where `-n` says so (`-n 0`), and where xdist is not installed.
+    """
+    whole = config.args_source.name != 'ARGS' and not config.option.collectonly
+    if not whole or getattr(config.option, 'numprocesses', 0) is not None or config.option.usepdb: return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    workers = min(WORKERS, cores)
+    os.environ.setdefault('OMP_NUM_THREADS', str(cores//workers))
+    config.option.numprocesses = workers
+    config.option.dist = 'worksteal'
 
 def run_flags(config): return set(filter(None, config.getoption('--run').split(',')))
 
@@ -60,8 +78,14 @@ def run_notebook(path, skip, visible=False):
         with working_directory(folder): shell.run_all(nb, exc_stop=True, preproc=left_out)
     except Exception: return shell.prettytb(fname=path)
 
+def die_with(parent):
+    "End this process and all it started once its parent has gone: a test run that is killed leaves nothing behind"
+    while os.getppid() == parent: time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
+
 def in_child(conn, path, skip, visible):
     os.setsid()  # so that a notebook out of time goes with all it started
+    Thread(target=die_with, args=(os.getppid(),), daemon=True).start()
     os.environ.update(IN_TEST='1', HF_HUB_OFFLINE='1')
     mp.set_start_method('fork', force=True)  # as in a kernel: DataLoader workers see classes defined in the notebook
     try: conn.send(run_notebook(path, skip, visible))

@@ -3,9 +3,9 @@ import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-LEVELS = ['config basics', 'data', 'ops', 'models', 'sample', 'hub', 'train eval explore', '__init__ cli __main__ dev', 'demos']
+LEVELS = ['plugins', 'config basics', 'data', 'ops families', 'models', 'sample', 'hub', 'train eval explore', '__init__ cli __main__ dev', 'demos']
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
-NOT_FROM_DATA = {'ops', 'models', 'sample'}  # a network takes tensors, wherever they come from
+NOT_FROM_DATA = {'ops', 'families', 'models', 'sample'}  # a network takes tensors, wherever they come from
 ONLY = dict(accelerate='tok1d.train', ipywidgets='tok1d.explore.widgets', anywidget='tok1d.explore.widgets', gradio='demos', webdataset='tok1d.data')
 
 def module_name(path, root):

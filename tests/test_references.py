@@ -7,7 +7,7 @@ from tok1d.config import load_config, to_config
 from tok1d.hub.pretrained import find_weights, load, load_pipeline, tokenizer_name
 from tok1d.models.maskgit import ImageBert
 from tok1d.models.titok import TiTok
-from tok1d.train.run import load_tokenizer, teacher
+from tok1d.train.given import load_tokenizer, teacher
 from tok1d.train.tasks import init_weights
 
 TINY = ['model.vq_model.codebook_size=64', 'model.vq_model.num_latent_tokens=8', 'model.generator.image_seq_len=8', 'model.generator.hidden_size=32',

@@ -88,7 +88,7 @@ def test_pretokenized(captioned, tmp_path, monkeypatch):
 def test_refused(captioned, tmp_path):
     "Sizes that do not belong together, and a tower that is not there"
     from tok1d.config import load_config
-    from tok1d.train.run import text_encoder
+    from tok1d.train.given import text_encoder
     _, base = captioned
     make = lambda *more: load_config('tatitok_tiny_vq', [f'model.vq_model.text_encoder={base}/tower', *more])
     with pytest.raises(ValueError, match='8 positions of 16 channels.*up to 40 of 192'): text_encoder(make())

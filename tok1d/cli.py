@@ -75,8 +75,11 @@ def show_version(wanted:bool):
 
 @app.callback()
 def common(debug:Annotated[bool, typer.Option('--debug', help='Show the whole traceback of an error.')]=False,
+           plugins:Annotated[str, typer.Option('--plugins', help='Modules from outside to load first, separated by commas (see the page on plug-ins).', show_default=False)]='',
            version:Annotated[bool, typer.Option('--version', callback=show_version, is_eager=True, help='Print the version.')]=False):
-    pass
+    if plugins:
+        from tok1d.plugins import load_plugins
+        load_plugins(plugins)
 
 # %% ../nbs/90_cli.ipynb #1bf63672
 def main():
@@ -605,9 +608,8 @@ def model_table(lines:list[ModelLine], width:int)->str:
 @app.command('list', epilog=examples('tok1d list', 'tok1d list vae'))
 def list_models(match:Annotated[str, typer.Argument(help='Only models whose name or kind contains this.', show_default=False)]=''):
     "List the models known by name: those that ship with tok1d, and the published ones."
-    from importlib.util import find_spec
-    from tok1d.hub.pretrained import FAMILIES,list_pretrained
-    ready = [r for r in list_pretrained(match) if find_spec(FAMILIES[r.kind][0])] # a family without code cannot be loaded yet
+    from tok1d.hub.pretrained import list_pretrained
+    ready = list_pretrained(match)
     if not ready: raise ValueError(f"no model's name or kind contains '{match}'; `tok1d list` shows all")
     width = terminal_width()
     typer.echo(model_table([model_line(r) for r in ready], width))

@@ -24,7 +24,7 @@ def nearest_codes(quantizer:nn.Module, # `VQ`
                  )->Tensor: # Ids, `b n c`
     "The code of each token, then the others nearest to its latent"
     if not 1<=c<=quantizer.codebook_size: raise ValueError(f"candidates={c}: give a number from 1 to {quantizer.codebook_size}, the codes of the codebook")
-    far = torch.cdist(quantizer.norm(latents.float()), quantizer.codes.expand(len(latents),-1,-1))  # b n k
+    far = torch.cdist(quantizer.norm(latents.float()), quantizer.codes.to(latents.device).expand(len(latents),-1,-1))  # b n k
     return far.scatter(-1, tokens[...,None], -1.).topk(c, largest=False).indices
 
 # %% ../../nbs/explore/15_search.ipynb #4dd190ab

@@ -266,6 +266,7 @@ def _from_pretrained(cls:BaseModel, *, model_id, map_location='cpu', strict=True
 class BaseGenerator(BaseModel):
     "A model of token lines; subclasses set `num_tokens`, `codebook_size`, `num_classes`"
     sampler = '' # Name of the module whose `sample(model, condition, …)` draws from it
+    length_key = 'model.vq_model.num_latent_tokens' # Where a configuration says how many tokens it draws
 
     @property
     def null_class(self)->int: return self.num_classes # Class id that stands for no condition

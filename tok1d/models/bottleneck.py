@@ -11,10 +11,12 @@ import importlib,math
 import torch
 from torch import nn,Tensor
 from .base import Encoded
+from ..plugins import load_plugins
 
 # %% ../../nbs/models/15_bottleneck.ipynb #cc62403d
 class Bottleneck(nn.Module):
     "Base of all bottlenecks; a subclass adds `from_config`, `forward` and, if it has ids, `decode`"
+    vectors = False # Are tokens vectors, without ids?
     def __init__(self,
                  token_size:int, # Channels of a token that the decoder reads
                  codebook_size:int|None=None, # Ids to choose from; `None` if tokens are vectors
@@ -34,6 +36,14 @@ class Bottleneck(nn.Module):
 
     def decode(self, tokens:Tensor)->Tensor: return tokens
 
+    def norm(self, raw:Tensor)->Tensor: # The space in which latents are compared with `codes`
+        return raw.float()
+
+    @property
+    def codes(self)->Tensor: # `k d`, for bottlenecks with ids
+        "All vectors there are"
+        return self.decode(torch.arange(self.codebook_size))
+
 # %% ../../nbs/models/15_bottleneck.ipynb #5a297457
 BOTTLENECKS = dict( # name → class, or where it is
     vq ='tok1d.models.quantizer.VQ',
@@ -51,6 +61,7 @@ def register_bottleneck(name:str, # For `model.vq_model.quantize_mode`
 def bottleneck_class(name:str # A registered name
                     )->type:
     "The class behind a name; `ValueError` with the known names for any other"
+    if name not in BOTTLENECKS: load_plugins()
     if name not in BOTTLENECKS:
         raise ValueError(f"model.vq_model.quantize_mode={name!r} is not one of {', '.join(BOTTLENECKS)}; "
                          "tok1d.models.bottleneck.register_bottleneck adds others")

@@ -38,6 +38,7 @@ class DiagonalGaussian:
 # %% ../../nbs/models/25_gaussian.ipynb #f724377c
 class Gaussian(Bottleneck):
     "A normal distribution for every channel of every token"
+    vectors = True
     def __init__(self,
                  token_size:int): # Channels `d`
         super().__init__(token_size, channels=2*token_size)

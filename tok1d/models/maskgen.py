@@ -12,7 +12,9 @@ from torch import nn, Tensor
 from typing import NamedTuple
 from fastcore.basics import patch
 from omegaconf import OmegaConf
+from ..families import Family,register
 from .base import BaseGenerator
+from .bottleneck import bottleneck_class
 from .diffloss import DiffLoss
 from .layers import Linear, init_linear
 from .mmdit import AdaLN, MMDiT, final_norm
@@ -213,3 +215,14 @@ def forward(self:MaskGenKL,
 def noise_and_variance(self:MaskGenKL, x:Tensor, t:Tensor, z:Tensor)->tuple: # `m c`, `m`, `m d` → `m c`, `m c`
     "The diffusion head: what it sees in noisy tokens at noise level `t`"
     return self.diffloss.noise_and_variance(x, t, z)
+
+# %% ../../nbs/models/80_maskgen.ipynb #9da53741
+def _maskgen(name, vectors, signs, recipe):
+    def asks(cfg):
+        over_vectors = bottleneck_class(cfg.model.vq_model.quantize_mode).vectors
+        return bool(cfg.model.maskgen.decoder_embed_dim) and over_vectors==vectors
+    register(Family(name, f'tok1d.models.maskgen.{name}', asks=asks, signs=signs, recipe=f'tok1d.train.maskgen.{recipe}',
+                    makes='vectors' if vectors else 'codes', reads='captions', paper='MaskGen, arXiv 2501.07730'))
+
+_maskgen('MaskGenVQ', False, ('cond_pooled_proj.weight',), 'maskgen_vq_recipe')
+_maskgen('MaskGenKL', True, ('diffusion_pos_embed_learned',), 'maskgen_kl_recipe')

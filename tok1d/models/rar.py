@@ -9,8 +9,9 @@ __all__ = ['Attention', 'modulate', 'adaln', 'Block', 'FinalNorm', 'RAR']
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
 from fastcore.basics import patch
+from ..families import Family,register
 from .layers import init_linear
-from .maskgit import ClassGenerator, named
+from .maskgit import ClassGenerator, generator_type, named
 from ..ops.adaln import adaln_or_plain
 
 # %% ../../nbs/models/60_rar.ipynb #f268374e
@@ -147,3 +148,8 @@ def forward(self:RAR,
     x,c = x + self.positions(orders),self.conditions(class_id)
     for block in self.blocks: x = self.run(block, x, c)
     return self.lm_head(self.adaln_before_head(x, c)[:,1:])
+
+# %% ../../nbs/models/60_rar.ipynb #8293c812
+register(Family('RAR', 'tok1d.models.rar.RAR', asks=lambda cfg: generator_type(cfg)=='RAR',
+                signs=('target_aware_pos_embed',), recipe='tok1d.train.generators.rar_recipe',
+                makes='codes', reads='classes', paper='RAR, arXiv 2411.00776'))

@@ -9,6 +9,7 @@ __all__ = ['TATiTokDecoder', 'TATiTok']
 import torch
 from torch import nn,Tensor
 from fastcore.basics import patch
+from ..families import Family,register
 from .layers import init_linear
 from .titok import SIZES,TiTok,TiTokDecoder
 
@@ -83,3 +84,9 @@ def _encode_text(self:TATiTok, text, want):
 
 @patch
 def _paint(self:TATiTok, z, alive=None, text=None): return self._to_pixels(self.decoder(z, alive, self._check_text(text, len(z))))
+
+# %% ../../nbs/models/45_tatitok.ipynb #fa9915c2
+register(Family('TATiTok', 'tok1d.models.tatitok.TATiTok', fallback=True, reads='captions',
+                signs=('latent_tokens', 'decoder.text_guidance_positional_embedding'),
+                asks=lambda cfg: cfg.dataset.params.dataset_with_text_label,
+                recipe='tok1d.train.tasks.tokenizer_recipe', paper='TA-TiTok, arXiv 2501.07730'))

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from torch import nn,Tensor
 from ..basics import atomic_write
+from ..families import Family,register
 from .base import BaseModel
 from .layers import init_linear,sincos_positions
 from .text import CONFIG,TextEncoder,Vocabulary,build_tower,pool,project
@@ -73,3 +74,8 @@ def _save_pretrained(self:TextTower, save_directory:Path):
     BaseModel._save_pretrained(self, save_directory)
     with atomic_write(Path(save_directory)/CONFIG) as f: Path(f).write_text(json.dumps(dict(model_cfg=self.cfg), indent=1)+'\n', encoding='utf-8')
     self.vocabulary.save(save_directory)
+
+# %% ../../nbs/models/67_text_tower.ipynb #27d31662
+register(Family('TextTower', 'tok1d.models.text_tower.TextTower', asks=lambda cfg: bool(cfg.model.text_tower.width),
+                signs=('visual_token', 'logit_scale'), recipe='tok1d.train.text_tower.tower_recipe', reads='captions',
+                paper='CLIP, arXiv 2103.00020'))

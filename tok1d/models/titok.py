@@ -12,6 +12,7 @@ import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from einops.layers.torch import Rearrange
 from fastcore.basics import patch
+from ..families import Family,register
 from .base import BaseModel,Encoded
 from .bottleneck import bottleneck_class,bottleneck_sizes,make_bottleneck,need
 from .layers import Transformer,init_linear,resize_positions,sincos_positions
@@ -360,3 +361,8 @@ def resize_positions(self:TiTok,
     self.image_size = self.config.dataset.preprocessing.crop_size = image_size
     self._hub_mixin_config.setdefault('dataset', {}).setdefault('preprocessing', {})['crop_size'] = image_size
     return self
+
+# %% ../../nbs/models/40_titok.ipynb #0b6689ef
+register(Family('TiTok', 'tok1d.models.titok.TiTok', fallback=True, signs=('latent_tokens',),
+                asks=lambda cfg: not cfg.dataset.params.dataset_with_text_label,
+                recipe='tok1d.train.tasks.tokenizer_recipe', paper='TiTok, arXiv 2406.07550'))

@@ -9,6 +9,7 @@ __all__ = ['WIDTHS', 'FACTOR', 'conv', 'norm', 'ResBlock', 'Level', 'Encoder', '
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from fastcore.basics import patch
+from ..families import Family,register
 from .base import BaseModel,Encoded
 from .quantizer import VQ
 
@@ -132,3 +133,7 @@ def forward(self:PixelVQGAN, images:Tensor):
     "Decoded images and their encoding"
     enc = self.encode(images)
     return self.decode(enc.z, grid=tuple(s//FACTOR for s in images.shape[2:])),enc
+
+# %% ../../nbs/models/30_vqgan.ipynb #47e76310
+register(Family('PixelVQGAN', 'tok1d.models.vqgan.PixelVQGAN', asks=lambda cfg: False, bare=True,
+                signs=('encoder.conv_in.weight',), paper='MaskGIT, arXiv 2202.04200'))

@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'MAX_TABLE_BYTES', 'Settings', 'settings_of', 'Job', 'begin', 'lined_up', 'draw', 'prefix_logits',
            'sample_plain', 'table_steps', 'table_bytes', 'Modulation', 'Int8Linear', 'Weight', 'packed', 'product',
            'BlockWeights', 'Weights', 'weights', 'block_step', 'step', 'advance', 'compiled', 'sample',
-           'quantize_weights']
+           'quantize_weights', 'other_ways', 'step_bytes']
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #d8d0bd47
 import math
@@ -374,3 +374,17 @@ def quantize_weights(model:nn.Module, # `RAR`
         for k in 'fc1','fc2': b.mlp[k] = Int8Linear(b.mlp[k])
     model.lm_head = Int8Linear(model.lm_head)
     return model
+
+# %% ../../nbs/sample/30_autoregressive.ipynb #71d8b0af
+def other_ways(model:nn.Module, # A RAR
+               compiled:bool=False, # Through torch.compile too?
+              )->dict: # Name → model, settings of `sample`
+    "Ways to draw beside the usual one"
+    ways = dict(int8=(quantize_weights(model), {}))
+    return ways | (dict(compiled=(model, dict(compile=True))) if compiled else {})
+
+def step_bytes(model:nn.Module, # A RAR
+               int8:bool=False)->int:
+    "Weights that every token must read: blocks without adaLN, and the head"
+    linear = [m for b in model.blocks for m in (b.attn.qkv, b.attn.proj, b.mlp['fc1'], b.mlp['fc2'])]
+    return sum(m.weight.numel()*(1 if int8 else m.weight.element_size()) for m in linear + [model.lm_head])

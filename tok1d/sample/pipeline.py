@@ -20,8 +20,8 @@ def check_pair(generator:nn.Module, # Has `num_tokens`, `codebook_size`
                tokenizer:nn.Module): # Has the same, and `decode`
     "Refuse a generator whose lines this tokenizer cannot decode"
     g,t = generator,tokenizer
-    if not hasattr(g, 'generate'): raise ValueError(f"{type(g).__name__} is no generator: give an ImageBert, UViTBert, RAR or MaskGen")
-    if not hasattr(t, 'decode'): raise ValueError(f"{type(t).__name__} is no tokenizer: give a TiTok or PixelVQGAN")
+    if not hasattr(g, 'generate'): raise ValueError(f"{type(g).__name__} is no generator: it has no generate")
+    if not hasattr(t, 'decode'): raise ValueError(f"{type(t).__name__} is no tokenizer: it has no decode")
     if t.codebook_size!=g.codebook_size:
         raise ValueError(f"the generator chooses among {g.codebook_size or 'no'} codes, the tokenizer has {t.codebook_size or 'none, it is a VAE'}: they were not made for each other")
     if not g.codebook_size and g.channels!=t.token_size:
@@ -167,7 +167,7 @@ def _pairs(self:Pipeline, tokens, labels, batch_size): # batches of lines, and w
 
 # %% ../../nbs/sample/40_pipeline.ipynb #38a32a36
 class TextPipeline(Pipeline):
-    "A MaskGen, the tokenizer whose tokens it draws, and the text encoder that both were trained with"
+    "A generator of captions, the tokenizer whose tokens it draws, and the text encoder that both were trained with"
     def __init__(self,
                  generator:nn.Module, # Draws tokens
                  tokenizer:nn.Module, # Decodes them

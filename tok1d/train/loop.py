@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['ADVICE', 'Task', 'Flag', 'Progress', 'TrainState', 'batch_generator', 'check_finite', 'get_rng', 'set_rng',
            'make_accelerator', 'make_state', 'Callback', 'forever', 'to_device', 'batch_size', 'mean_losses',
-           'join_seen', 'fit', 'rehearse', 'unfinished', 'watch', 'next_batch', 'train_step']
+           'join_seen', 'fit', 'rehearse', 'unfinished', 'watch', 'next_batch', 'train_step', 'Built', 'Recipe',
+           'model_size', 'plural']
 
 # %% ../../nbs/train/40_loop.ipynb #d6215a4e
 import random, time, warnings
 import numpy as np, torch
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from accelerate import Accelerator
@@ -329,3 +330,27 @@ def train_step(st:TrainState, batches:Iterator):
     st.seen = join_seen([seen for _,seen in found])
     st.step += 1
     for cb in st.callbacks: watch(cb, st)
+
+# %% ../../nbs/train/40_loop.ipynb #9b6714ce
+class Built(NamedTuple):
+    "What a recipe makes of a configuration"
+    task:Task
+    loader:Any # Batches, see `tok1d.data.shards.make_loader`
+    report:str='' # What became of the starting weights
+
+class Recipe(NamedTuple):
+    "How a configuration becomes a training"
+    build:Callable # `(cfg, rank, world) → Built`, for one of `world` processes
+    watch:Callable # `(cfg, st, out) → list of callbacks`: who measures and draws, into the folder `out`
+    describe:Callable # `model → str`, its line of the plan
+    opens:str='tok1d.hub.pretrained.load' # What opens the finished folder
+
+# %% ../../nbs/train/40_loop.ipynb #b1f4633c
+def model_size(model:nn.Module)->str:
+    "What every description begins with"
+    return (f'{type(model).__name__}, {model.num_parameters()/1e6:.2f} M parameters, '
+            f'{model.num_parameters(True)/1e6:.2f} M trained')
+
+# %% ../../nbs/train/40_loop.ipynb #faa6f4a4
+def plural(n:int, thing:str)->str: # `1 batch`, `2 batches`
+    return f'{n} {thing}' + ('' if n==1 else 'es' if thing.endswith(('ch','ss')) else 's')

@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['MEAN', 'STD', 'BLOCKS', 'URLS', 'PERCEPTUAL', 'Frozen', 'same_conv', 'MBConv', 'EfficientNetLite0',
            'efficientnet_lite0', 'ConvNeXtS', 'LPIPS', 'weight_folders', 'local_weights', 'lpips', 'convnext_s', 'Mean',
-           'parse_perceptual', 'perceptual_loss']
+           'parse_perceptual', 'perceptual_loss', 'register_perceptual']
 
 # %% ../../nbs/train/15_perceptual.ipynb #d418d251
 import os
 import torch, torch.nn.functional as F
 import torchvision
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from fastcore.basics import patch
 from torch import nn, Tensor
+from ..plugins import load_plugins
 
 # %% ../../nbs/train/15_perceptual.ipynb #fc3520fa
 MEAN,STD = (.485,.456,.406),(.229,.224,.225) # of ImageNet
@@ -177,7 +179,9 @@ class Mean(nn.Module):
 # %% ../../nbs/train/15_perceptual.ipynb #27545bbd
 def parse_perceptual(name:str)->tuple: # Names, weights
     "Split `lpips-convnext_s-1.0-0.1` into names and weights"
-    parts = name.split('-'); names = [p for p in parts if p in PERCEPTUAL]
+    parts = name.split('-')
+    if parts[0] not in PERCEPTUAL: load_plugins()
+    names = [p for p in parts if p in PERCEPTUAL]
     try: weights = [float(p) for p in parts[len(names):]] or [1.]
     except ValueError: weights = []
     if not names or parts[:len(names)]!=names or len(weights)!=len(names) or min(weights)<0 or sum(weights)==0:
@@ -191,3 +195,12 @@ def perceptual_loss(name:str)->nn.Module: # `(prediction, target) → scalar`
     names,weights = parse_perceptual(name)
     losses = [PERCEPTUAL[n]() for n in names]
     return losses[0] if len(losses)==1 else Mean(losses, weights)
+
+# %% ../../nbs/train/15_perceptual.ipynb #ba3d901f
+def register_perceptual(name:str, # Letters, digits and `_`
+                        make:Callable): # Gives the loss, a module of `(prediction, target) → scalar`
+    "Let configurations name a loss; a name that stands for something else is refused"
+    if not name.isidentifier() or PERCEPTUAL.get(name, make)!=make:
+        raise ValueError(f"a perceptual loss called {name!r}: give a name of letters, digits and _ that is free; "
+                         f"there are {', '.join(PERCEPTUAL)}")
+    PERCEPTUAL[name] = make
