@@ -1,0 +1,49 @@
+"Several processes on one machine, for tests: launched together, and a toy whose every number is known"
+import contextlib, multiprocessing as mp, os, socket, sys, traceback
+
+ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
+ctx.set_forkserver_preload(['tok1d.train.run'])
+
+
+def work(target, args, env, said):
+    "One process; what it says goes to a file, and how it ends is its exit code"
+    os.environ.update(env)
+    import torch
+    torch.set_num_threads(1)
+    with open(said, 'w') as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        try: target(*args)
+        except SystemExit as end:
+            print(end.code)
+            sys.exit(1 if isinstance(end.code, str) else end.code)
+        except BaseException:
+            traceback.print_exc(file=file)
+            sys.exit(1)
+
+
+def begin(target, args, world, folder):
+    "Start `target(*args)` in `world` processes that find each other, as a launcher would"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = str(s.getsockname()[1])
+    place = lambda r: dict(RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE=str(world), MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    folder.mkdir(exist_ok=True)
+    ps = [ctx.Process(target=work, args=(target, args, place(r) if world > 1 else {}, folder/f'said-{r}.txt')) for r in range(world)]
+    for p in ps: p.start()
+    return ps
+
+
+def launch(target, args, world, folder, timeout=120):
+    "Run to the end: exit codes, and what each process said; a process that hangs has the code None"
+    ps = begin(target, args, world, folder)
+    for p in ps: p.join(timeout)
+    codes = [p.exitcode for p in ps]
+    for p in ps: p.kill()
+    return codes, [(folder/f'said-{r}.txt').read_text() for r in range(world)]
+
+
+def tiny_train(args):
+    "`tok1d train` with a network tinier than what ships"
+    from tok1d.models import titok
+    from tok1d.train.run import main
+    titok.SIZES['tiny'] = 64, 2, 2  # width, layers, heads
+    main(args)
