@@ -235,7 +235,7 @@ def test_refused_before_drawing(drawer, tmp_path, monkeypatch):
     def never(*args, **kwargs): raise AssertionError('draws')
     monkeypatch.setattr('tok1d.sample.pipeline.Pipeline.tokens', never)
     def said(*args): return tok1d('generate', *args, '-o', tmp_path/'x', code=1).stderr
-    assert 'leave --steps out' in said('-m', 'tok1d-tiny-rar', '--steps', 8)
+    assert '--steps: RAR draws without it; what one may choose is --guidance, --guidance-pow' in said('-m', 'tok1d-tiny-rar', '--steps', 8)
     for empty in '', ' ': assert 'empty' in said('-p', 'a red heart', '-p', empty)
     (tmp_path/'x').write_text('a file')
     assert 'is a file' in said('-m', drawer, '-c', 'critters')
