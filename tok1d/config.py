@@ -6,9 +6,9 @@
 __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'SUFFIXES', 'REFERENCES', 'EXTRA', 'opt',
            'Experiment', 'BottleneckKeys', 'VQModel', 'Generator', 'MaskGen', 'Losses', 'DataParams', 'Preprocessing',
            'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler', 'Training', 'TextTower',
-           'Model', 'Config', 'Key', 'nearest_keys', 'PathError', 'read_path', 'is_path', 'read_paths', 'cache_folder',
-           'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config', 'list_presets', 'load_config', 'written_out',
-           'anchor', 'to_dict', 'save_config', 'add_section']
+           'Model', 'Config', 'Key', 'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path', 'is_path',
+           'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config', 'list_presets',
+           'load_config', 'written_out', 'anchor', 'to_dict', 'save_config', 'add_section']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, glob, json, math, os, reprlib, tempfile, yaml
@@ -62,6 +62,9 @@ class Experiment:
     resume: bool = opt(True, 'Continue from the newest checkpoint in `output_dir`?')
     init_weight: Optional[str] = opt(None, 'Weights to start from (stage 2 starts from stage 1)', path=True)
     tokenizer_checkpoint: Optional[str] = opt(None, 'Tokenizer of a generator, name or path: makes its tokens, and its previews', path=True)
+    tokenizer_weights: Optional[str] = opt(None, "Fingerprint of that tokenizer's weights: "
+                                                 "written by a run, compared wherever it is "
+                                                 "loaded again")
     generator_checkpoint: Optional[str] = opt(None, 'Generator weights', path=True)
 
 # %% ../nbs/00_config.ipynb #e2d732b9
@@ -123,7 +126,8 @@ class Generator:
     num_steps: Optional[int] = opt(None, 'Sampling steps', gt=0, le=MOST)
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     randomize_temperature: Optional[float] = opt(None, 'Sampling temperature', ge=0)
-    softmax_temperature_annealing: bool = opt(False, 'Lower the softmax temperature while sampling?')
+    softmax_temperature_annealing: bool = opt(True, 'MaskGIT: lower the softmax temperature while '
+                                                    'sampling, as the published script does?')
     guidance_scale: Optional[float] = opt(None, 'Strength of classifier-free guidance', ge=0)
     guidance_decay: str = opt('constant', 'Guidance over the steps', choices=('constant', 'linear', 'power-cosine'))
     guidance_scale_pow: Optional[float] = opt(None, 'Exponent of power-cosine guidance', ge=0)
@@ -408,6 +412,16 @@ def _str(v):
 # %% ../nbs/00_config.ipynb #371e354a
 READERS = {int:('a whole number', _int), float:('a number', _float), bool:('true or false', _bool), str:('text', _str)}
 
+# %% ../nbs/00_config.ipynb #b8cd1001
+def shown(name)->str: # One line, safe to print anywhere
+    "`name` with what cannot be printed written as an escape"
+    text = os.fsdecode(name) if isinstance(name, (bytes, os.PathLike)) else str(name)
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+def shown_lines(text)->str: # As many lines as before
+    "A message of several lines that is safe to print anywhere"
+    return '\n'.join(map(shown, str(text).split('\n')))
+
 # %% ../nbs/00_config.ipynb #a59602d4
 class PathError(ValueError): "A path that cannot be read"
 
@@ -626,7 +640,7 @@ def _find(name_or_path):
     if name and os.path.isdir(path):
         for f in ('config.yaml', 'config.json'):
             if (path/f).is_file(): return path/f
-        raise ValueError(f"no config.yaml or config.json in the folder {path}")
+        raise ValueError(f"no config.yaml or config.json in the folder {shown(path)}")
     if os.path.isfile(path): return path
     stem = path.stem.lower().replace('-', '_')
     near = [p for p in list_presets() if stem and p.startswith(stem)] or difflib.get_close_matches(stem, list_presets(), 4, .5)
@@ -666,17 +680,18 @@ def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file
                )->DictConfig: # Every key present and typed
     "Read a configuration and change some of it"
     path = _find(name_or_path)
-    try: tree = _parse(path.read_text(encoding='utf-8'), str(path))
-    except (OSError, UnicodeDecodeError) as e: raise ValueError(f"cannot read {path}: {e}") from None
+    try: tree = _parse(path.read_text(encoding='utf-8'), shown(path))
+    except (OSError, UnicodeDecodeError) as e:
+        raise ValueError(f"cannot read {shown(path)}: {e}") from None
     if isinstance(overrides, str): overrides = [overrides]
     if not isinstance(overrides, Iterable): raise ValueError(f"overrides are a list of 'key=value', or a dict; got {_show(overrides)}")
     if not isinstance(overrides, Mapping): overrides = list(overrides)
     if named := _plugins_in(overrides): load_plugins(named)
-    flat = _flatten({} if tree is None else tree, f' in {path}')
+    flat = _flatten({} if tree is None else tree, f' in {shown(path)}')
     pairs = overrides.items() if isinstance(overrides, Mapping) else [_override(o) for o in overrides]
     for name,v in pairs: flat |= _flatten({name:v}, ' given as override')
     if path.suffix!='.json': anchor(flat, None if path.parent==_presets() else path.parent) # a model's own file says what its run used
-    return to_config(flat, f' in {path}' + (' with its overrides' if pairs else ''))
+    return to_config(flat, f' in {shown(path)}' + (' with its overrides' if pairs else ''))
 
 # %% ../nbs/00_config.ipynb #e6c50bf4
 REFERENCES = [f'experiment.{k}' for k in ('init_weight', 'tokenizer_checkpoint', 'generator_checkpoint')]
@@ -725,7 +740,8 @@ def save_config(cfg:Any, # A configuration, whole or partial
                )->Path: # Where it was written
     "Write every key of `cfg`, beside the old file and then in its place"
     path, cfg = read_path(path), to_config(cfg)
-    if path.suffix not in ('.yaml', '.yml', '.json'): raise ValueError(f"a configuration is saved as .yaml or .json; got {path}")
+    if path.suffix not in ('.yaml', '.yml', '.json'):
+        raise ValueError(f"a configuration is saved as .yaml or .json; got {shown(path)}")
     text = json.dumps(to_dict(cfg, minimal=False), indent=2) if path.suffix=='.json' else OmegaConf.to_yaml(cfg)
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')

@@ -14,7 +14,8 @@ from fastcore.basics import patch
 from pathlib import Path
 from PIL import Image, ImageOps
 from torch import Tensor
-from ..basics import flatten, image_files, natural, open_image, short_edge, shown
+from ..config import read_path
+from ..basics import MAX_BYTES, flatten, image_files, natural, open_image, short_edge, shown
 
 # %% ../../nbs/data/10_images.ipynb #d36ff37e
 def uniforms(rng, # `numpy.random.Generator` or `torch.Generator`
@@ -153,7 +154,7 @@ def keep_size(height:int, width:int, # Original size, in pixels
 class ImageFolder:
     "Images in a folder: class = name of the subfolder, caption = text file beside the image"
     def __init__(self, path): # Folder
-        self.path = Path(path)
+        self.path = read_path(path)
         if not self.path.is_dir(): raise ValueError(f"'{shown(path)}' is no folder; give a folder with images, or with one subfolder a class")
         self.files = image_files(self.path)
         if not self.files: raise ValueError(f"'{shown(path)}' holds no image (such as .png, .jpg or .webp; hidden files do not count)")
@@ -163,7 +164,8 @@ class ImageFolder:
     def _class(self, file): return Path(file).parts[0] if os.sep in file else '.'
     def key(self, i): return shown(self.path/self.files[i]) # for messages
     def __len__(self): return len(self.files)
-    def __repr__(self): return f"ImageFolder('{self.path}'): {len(self)} images, {len(self.classes)} classes"
+    def __repr__(self):
+        return f"ImageFolder('{shown(self.path)}'): {len(self)} images, {len(self.classes)} classes"
 
 # %% ../../nbs/data/10_images.ipynb #d0a6aeb5
 @patch
@@ -175,13 +177,24 @@ def caption(self:ImageFolder, i:int)->str|None:
     except UnicodeDecodeError: raise ValueError('its caption (.txt) is no UTF-8 text; store it as UTF-8') from None
 
 @patch
+def image(self:ImageFolder, i:int)->bytes:
+    "Image `i` as it is stored"
+    file = self.path/self.files[i]
+    size = file.stat().st_size
+    if size>MAX_BYTES:
+        raise ValueError(f'is a file of {size:,} bytes; an image has at most {MAX_BYTES:,}')
+    return file.read_bytes()
+
+# %% ../../nbs/data/10_images.ipynb #2eb6116b
+@patch
 def read(self:ImageFolder, i:int,
          want=('cls','text'), # Fields to read, the others are None
         )->dict:
     "Sample `i`: `key`, `image` (bytes), `cls`, `text` (None if there is no caption), and what only shards have"
     file = self.files[i]
-    return dict(key=file, image=(self.path/file).read_bytes(), cls=self._cls[self._class(file)] if 'cls' in want else None,
-                text=self.caption(i) if 'text' in want else None, recap=None, aes_score=None, json=None)
+    cls = self._cls[self._class(file)] if 'cls' in want else None
+    text = self.caption(i) if 'text' in want else None
+    return dict(key=file, image=self.image(i), cls=cls, text=text, recap=None, aes_score=None, json=None)
 
 @patch
 def __getitem__(self:ImageFolder, i:int)->dict:

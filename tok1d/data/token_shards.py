@@ -5,22 +5,27 @@
 # %% auto #0
 __all__ = ['FORMAT', 'MANIFEST', 'PIECE', 'ShardInfo', 'id_type', 'write_token_shard', 'map_arrays', 'TokenShard',
            'read_manifest', 'token_files', 'glob_escape', 'pieces', 'TokenDataset', 'line_starts', 'JSONLines',
-           'TokenTars', 'TokenSamples', 'open_tokens', 'training_spec', 'make_token_loader']
+           'TokenTars', 'LineSizes', 'check_line', 'TokenSamples', 'line_sizes', 'fitting_lines', 'open_tokens',
+           'training_spec', 'make_token_loader']
 
 # %% ../../nbs/data/45_token_shards.ipynb #ea456990
-import json, os, warnings
+import json, os, re, warnings
 import numpy as np, torch
+from contextlib import suppress
 from fastcore.basics import patch
 from functools import lru_cache
 from glob import glob
 from hashlib import sha1
+from itertools import chain
 from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from torch import Tensor
 from typing import NamedTuple
-from ..basics import atomic_write
-from .shards import Loader, Mixture, Samples, ShardDataset, _caption_choices, _cores, _InTurn, _labels, expand_source
-from .tokens import Source
+from ..basics import atomic_write, reason, shown
+from .shards import (Loader, Mixture, Samples, ShardDataset, _caption_choices, _cores,
+                               _InTurn, _labels, class_id, expand_source, warn_damaged)
+from .tokens import Source, check_sizes
 
 # %% ../../nbs/data/45_token_shards.ipynb #98ef7859
 from ..config import cache_folder, read_path, read_paths
@@ -35,12 +40,31 @@ class ShardInfo(NamedTuple):
     skipped:list # Images that could not be read: pairs of key and reason
 
 # %% ../../nbs/data/45_token_shards.ipynb #77633838
+def _stored(text:str)->bytes: # A file name need not be UTF-8
+    "`text` as bytes, whatever it holds"
+    try: return text.encode('utf-8', 'surrogateescape')
+    except UnicodeEncodeError: return text.encode('utf-8', 'replace')
+
 def _pack(texts): # Strings → one array of bytes, and where each ends
-    data = [t.encode('utf-8', 'surrogateescape') for t in texts] # a file name need not be UTF-8
+    data = [_stored(t) for t in texts]
     return np.frombuffer(b''.join(data), np.uint8), np.cumsum([len(d) for d in data], dtype=np.int64)
 
 def id_type(codebook_size:int)->type: # Smallest type whose numbers are safe to use as ids
     return np.uint16 if codebook_size<=2**16 else np.uint32
+
+# %% ../../nbs/data/45_token_shards.ipynb #42184b92
+def _stored_tokens(tokens:np.ndarray, s:Source)->np.ndarray: # In the type they are stored in
+    "Tokens as floats, or ids that all are in the codebook"
+    if s.kind=='vae': return tokens.astype(np.float32)
+    if tokens.dtype.kind not in 'iu':
+        raise ValueError(f'ids must be whole numbers, got {tokens.dtype}')
+    if tokens.size and not 0<=tokens.min()<=tokens.max()<s.codebook_size:
+        raise ValueError(f'ids from {tokens.min()} to {tokens.max()}; the codebook has 0 to '
+                         f'{s.codebook_size-1}')
+    return tokens.astype(id_type(s.codebook_size))
+
+def _stored_classes(cls:list)->np.ndarray: # −1 where there is none
+    return np.array([-1 if c is None else class_id(c) for c in cls], np.int32)
 
 # %% ../../nbs/data/45_token_shards.ipynb #ef7a7f69
 def write_token_shard(path, # Ends in `.safetensors`
@@ -53,15 +77,17 @@ def write_token_shard(path, # Ends in `.safetensors`
                       recap:list=(), # Generated caption of each image, `None` where there is none
                       aes_score:list=(), # Aesthetic score of each image, likewise
                      )->Path:
-    "Write one shard beside `path` and rename"
-    vae = info.source.kind=='vae'
-    arrays = dict(tokens=tokens.astype(np.float32 if vae else id_type(info.source.codebook_size)), cls=np.array([-1 if c is None else c for c in cls], np.int32))
-    if vae and logvar is not None: arrays['logvar'] = logvar.astype(np.float32)
-    packed = dict(keys=keys, text=[t or '' for t in text]) | (dict(recap=[t or '' for t in recap]) if any(recap) else {})
-    if any(s is not None for s in aes_score): arrays['aes_score'] = np.array([np.nan if s is None else s for s in aes_score], np.float32)
+    "Write one shard beside `path` and rename; `ValueError` for what its types cannot hold"
+    arrays = dict(tokens=_stored_tokens(tokens, info.source), cls=_stored_classes(cls))
+    if info.source.kind=='vae' and logvar is not None: arrays['logvar'] = logvar.astype(np.float32)
+    packed = dict(keys=keys, text=[t or '' for t in text])
+    if any(recap): packed['recap'] = [t or '' for t in recap]
     for name,values in packed.items(): arrays[name],arrays[f'{name}_end'] = _pack(values)
-    head = dict(format=FORMAT, source=info.source._asdict(), variants=info.variants, skipped=info.skipped)
-    with atomic_write(path) as tmp: save_file({k: np.ascontiguousarray(a) for k,a in arrays.items()}, tmp, metadata=dict(tok1d=json.dumps(head)))
+    if any(s is not None for s in aes_score):
+        arrays['aes_score'] = np.array([np.nan if s is None else s for s in aes_score], np.float32)
+    head = dict(format=FORMAT) | info._asdict() | dict(source=info.source._asdict())
+    arrays = {k: np.ascontiguousarray(a) for k,a in arrays.items()}
+    with atomic_write(path) as tmp: save_file(arrays, tmp, metadata=dict(tok1d=json.dumps(head)))
     return Path(path)
 
 # %% ../../nbs/data/45_token_shards.ipynb #a846cacf
@@ -70,9 +96,14 @@ _TYPES = dict(U8=np.uint8, U16=np.uint16, U32=np.uint32, I32=np.int32, I64=np.in
 def map_arrays(path)->tuple[dict,dict]: # Arrays by name, metadata
     "The arrays of a safetensors file, mapped"
     with safe_open(path, 'numpy') as f: meta = f.metadata() or {}  # refuses a damaged file
-    with open(path, 'rb') as f: n = int.from_bytes(f.read(8), 'little'); head = json.loads(f.read(n))
+    with open(path, 'rb') as f:
+        n = int.from_bytes(f.read(8), 'little')
+        head = json.loads(f.read(n))
     data = np.memmap(path, np.uint8, 'r')[8+n:]
-    cut = lambda h: data[slice(*h['data_offsets'])].view(_TYPES[h['dtype']]).reshape(h['shape'])
+    def cut(h):
+        if h['dtype'] not in _TYPES:
+            raise ValueError(f"it holds an array of type {h['dtype']}; known: {', '.join(_TYPES)}")
+        return data[slice(*h['data_offsets'])].view(_TYPES[h['dtype']]).reshape(h['shape'])
     return {k: cut(h) for k,h in head.items() if k!='__metadata__'},meta
 
 # %% ../../nbs/data/45_token_shards.ipynb #a9eb8556
@@ -82,22 +113,61 @@ class TokenShard:
         self.path = str(path)
         try:
             self.arrays,meta = map_arrays(self.path)
-            head = json.loads(meta['tok1d'])
-            if head['format']!=FORMAT: raise ValueError(f"it is of format {head['format']!r}, this version reads {FORMAT!r}")
-            src = Source(**{k: typ(head['source'][k]) for k,typ in Source.__annotations__.items()})
-            self.info = ShardInfo(src, list(head['variants']), [tuple(s) for s in head['skipped']])
-            self.images = self._check()
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as e:
-            what = f'missing {e}' if isinstance(e, KeyError) else str(e).splitlines()[0][:200]
-            raise ValueError(f"'{path}' is no token shard of tok1d, or a broken one: {what}") from e
+            self.info = self._read_info(json.loads(meta['tok1d']))
+            self.images = self._check_tokens()
+            self._check_labels()
+        except Exception as e: # whatever a file that was made elsewhere leads its readers into
+            raise ValueError(f"'{shown(path)}' is no token shard of tok1d, or a broken one: "
+                             f"{reason(e)}") from e
 
-    def _check(self)->int: # Images
-        shape = {k: list(a.shape) for k,a in self.arrays.items()}
-        i,v,*rest = shape['tokens']; s = self.info.source
-        want = [s.num_tokens] + [s.token_size]*(s.kind=='vae')
-        if v!=len(self.info.variants) or rest!=want: raise ValueError(f"tokens have shape {shape['tokens']}, its header says {len(self.info.variants)} variants of {want}")
-        if any(shape[k][0]!=i for k in {'cls','keys_end','text_end'} | {'recap_end','aes_score'} & shape.keys()): raise ValueError('its arrays are of different lengths')
-        return i
+    def _read_info(self, head)->ShardInfo:
+        if head['format']!=FORMAT:
+            raise ValueError(f"it is of format {head['format']!r}, this version reads {FORMAT!r}")
+        src = Source(**{k: typ(head['source'][k]) for k,typ in Source.__annotations__.items()})
+        skipped = [(str(key), str(why)) for key,why in head['skipped']]
+        return ShardInfo(check_sizes(src), [str(v) for v in head['variants']], skipped)
+
+    def __len__(self): return self.images*len(self.info.variants)
+
+# %% ../../nbs/data/45_token_shards.ipynb #9d5a67d5
+@patch
+def _check_tokens(self:TokenShard)->int: # Images
+    "Are the tokens what the header says?"
+    s,tokens = self.info.source,self.arrays['tokens']
+    vae = s.kind=='vae'
+    want = (len(self.info.variants), s.num_tokens) + (s.token_size,)*vae
+    if tokens.shape[1:]!=want or not self.info.variants:
+        raise ValueError(f'tokens have shape {tokens.shape}; its header says i × '
+                         f'{" × ".join(map(str, want))}')
+    if tokens.dtype.kind!=('f' if vae else 'u'):
+        raise ValueError(f'tokens of a {s.kind} are stored as {tokens.dtype}')
+    logvar = self.arrays.get('logvar')
+    if logvar is not None and (not vae or logvar.shape!=tokens.shape or logvar.dtype!=np.float32):
+        raise ValueError(f'logvar has shape {logvar.shape} and type {logvar.dtype}; tokens of a '
+                         f'{s.kind} have {tokens.shape}')
+    return len(tokens)
+
+# %% ../../nbs/data/45_token_shards.ipynb #6062a701
+_LABELS = dict(cls=np.int32, aes_score=np.float32, keys_end=np.int64, text_end=np.int64,
+               recap_end=np.int64)
+
+@patch
+def _check_labels(self:TokenShard):
+    "Does each image have its labels, and do packed texts end within their bytes?"
+    for name,kind in _LABELS.items():
+        packed = name.removesuffix('_end')
+        if packed in ('aes_score','recap') and packed not in self.arrays: continue
+        a = self.arrays[name]
+        if a.shape!=(self.images,) or a.dtype!=kind:
+            raise ValueError(f'{name} has shape {a.shape} and type {a.dtype}; {self.images} '
+                             f'images need as many of {np.dtype(kind)}')
+        if name!=packed: _check_ends(name, a, self.arrays[packed])
+
+def _check_ends(name:str, ends:np.ndarray, packed:np.ndarray): # Of texts that are packed into bytes
+    edges = np.concatenate([[0], ends, [packed.size]])
+    whole = ends[-1:].sum()==packed.size and (np.diff(edges)>=0).all()
+    if packed.dtype!=np.uint8 or packed.ndim!=1 or not whole:
+        raise ValueError(f'{name} is impossible for {packed.size} bytes')
 
 # %% ../../nbs/data/45_token_shards.ipynb #cca57d67
 @patch
@@ -111,13 +181,11 @@ def __getitem__(self:TokenShard, row:int)->dict: # `key`, `tokens`, `cls`, `text
     i,v = divmod(row, len(self.info.variants)); a = self.arrays
     get = lambda name: torch.from_numpy(a[name][i,v].astype(np.float32 if self.info.source.kind=='vae' else np.int64))
     cls = int(a['cls'][i])
+    if cls<-1: raise ValueError(f'has class {cls}; classes count from 0, and -1 stands for none')
     score = float(a['aes_score'][i]) if 'aes_score' in a else float('nan')
     x = dict(key=self._text('keys', i), tokens=get('tokens'), cls=None if cls<0 else cls, text=self._text('text', i) or None,
              recap=(self._text('recap', i) if 'recap' in a else '') or None, aes_score=None if np.isnan(score) else score)
     return x | (dict(logvar=get('logvar')) if 'logvar' in a else {})
-
-@patch
-def __len__(self:TokenShard): return self.images*len(self.info.variants)
 
 # %% ../../nbs/data/45_token_shards.ipynb #19bcaab8
 MANIFEST = 'manifest.json'
@@ -126,8 +194,14 @@ def read_manifest(folder)->dict|None: # None if there is none
     "What a folder of token shards says of itself"
     file = Path(folder)/MANIFEST
     if not file.is_file(): return None
-    try: m = json.loads(file.read_text(encoding='utf-8')); m['shards'],m['complete'],m['source']
-    except (ValueError, KeyError, TypeError) as e: raise ValueError(f"'{file}' is no manifest of token shards, or a broken one ({type(e).__name__}: {e})") from None
+    try:
+        m = json.loads(file.read_text(encoding='utf-8'))
+        m['complete'],m['source']['name']
+        if not all(re.fullmatch(r'\d+\.safetensors', s) for s in m['shards']):
+            raise ValueError('its shards have odd names')
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise ValueError(f"'{shown(file)}' is no manifest of token shards, or a broken one "
+                         f"({reason(e)})") from None
     return m
 
 # %% ../../nbs/data/45_token_shards.ipynb #e7d5e305
@@ -135,19 +209,33 @@ def token_files(source:str # A folder of token shards, a `.safetensors` or `.jso
                )->list[str]: # Files; none if this is no source of tokens
     "The files of tokens behind one source"
     path = str(read_path(source.strip()))
-    if os.path.isdir(path):
-        m = read_manifest(path)
-        if m is None: return sorted(glob(f'{glob_escape(path)}/*.safetensors'))
-        if not m['complete']: raise ValueError(f"'{path}' is not finished: {len(glob(f'{glob_escape(path)}/*.safetensors'))} of {len(m['shards'])} shards are there. "
-                                               'Run the same `tok1d pretokenize` again, it goes on; or name the shards you want, such as …/*.safetensors')
-        missing = [s for s in m['shards'] if not os.path.isfile(os.path.join(path, s))]
-        if missing: raise ValueError(f"'{path}' has lost {len(missing)} of its {len(m['shards'])} shards, the first is {missing[0]}; run the same `tok1d pretokenize` again")
-        return [os.path.join(path, s) for s in m['shards']]
+    if os.path.isdir(path): return _folder_files(path)
     if not path.endswith(('.safetensors','.jsonl')): return []
     files = read_paths(path)
     missing = [f for f in files if not os.path.isfile(f)]
-    if missing: raise ValueError(f"'{source}': {len(missing)} of {len(files)} files do not exist, the first is '{missing[0]}'; correct the pattern")
+    if missing:
+        raise ValueError(f"'{shown(source)}': {len(missing)} of {len(files)} files do not exist, "
+                         "the first is "
+                         f"'{shown(missing[0])}'; correct the pattern")
     return files
+
+# %% ../../nbs/data/45_token_shards.ipynb #76fc9269
+def _folder_files(path:str)->list[str]:
+    "All shards of a folder, if it is finished"
+    m = read_manifest(path)
+    there = sorted(glob(f'{glob_escape(path)}/*.safetensors'))
+    if m is None: return there
+    if not m['complete']:
+        raise ValueError(f"'{shown(path)}' is not finished: {len(there)} of {len(m['shards'])} "
+                         "shards are there. Run the same "
+                         '`tok1d pretokenize` again, it goes on; or name the shards you want, '
+                         'such as …/*.safetensors')
+    missing = [s for s in m['shards'] if not os.path.isfile(os.path.join(path, s))]
+    if missing:
+        raise ValueError(f"'{shown(path)}' has lost {len(missing)} of its {len(m['shards'])} "
+                         f"shards, the first is {missing[0]}; "
+                         'run the same `tok1d pretokenize` again')
+    return [os.path.join(path, s) for s in m['shards']]
 
 def glob_escape(path): return ''.join(f'[{c}]' if c in '*?[' else c for c in path)
 
@@ -164,21 +252,39 @@ def _opened(path)->TokenShard: st = os.stat(path); return _shard(str(path), st.s
 
 # %% ../../nbs/data/45_token_shards.ipynb #264df334
 class TokenDataset:
-    "Rows of token shards by number"
+    "Rows of token shards by number; broken shards are left out, and named in `damaged`"
     def __init__(self, paths): # Token shards: a list, or what `token_files` takes
-        self.paths = token_files(paths) if isinstance(paths, str) else [str(p) for p in paths]
-        if not self.paths: raise ValueError(f"'{paths}' holds no token shards (.safetensors)")
-        shards = [_opened(p) for p in self.paths]
+        given = paths
+        paths = token_files(given) if isinstance(given, str) else [str(p) for p in given]
+        if not paths: raise ValueError(f"'{shown(given)}' holds no token shards (.safetensors)")
+        self.damaged,shards = {},[]
+        for p in paths:
+            try: shards.append(_opened(p))
+            except (ValueError, OSError) as e: self.damaged[p] = reason(e)
+        if not shards:
+            raise ValueError(f'None of {len(paths)} token shards can be read; '
+                             f'{self.damaged[paths[0]]}')
+        self.paths = [s.path for s in shards]
         self.source,self.variants = shards[0].info.source,shards[0].info.variants
-        for s in shards:
-            if s.info.source._replace(name='')!=self.source._replace(name=''):
-                raise ValueError(f"'{s.path}' comes from another tokenizer ({s.info.source}) than '{self.paths[0]}' ({self.source}); train on one of them")
+        self._same_source(shards)
         self.ends = np.cumsum([len(s) for s in shards])
-        if not len(self): raise ValueError(f"There is no row in {len(self.paths)} token shards, the first is '{self.paths[0]}'")
+        if not len(self):
+            raise ValueError(f"There is no row in {len(shards)} token shards, the first is "
+                             f"'{shown(paths[0])}'")
         self.sizes,self.unread = pieces(len(self)),sum(len(s.info.skipped) for s in shards)
 
     def __len__(self): return int(self.ends[-1])
     def __repr__(self): return f"TokenDataset: {len(self):,} lines of {self.source.num_tokens} tokens from '{self.source.name}', in {len(self.paths)} shards"
+
+# %% ../../nbs/data/45_token_shards.ipynb #680f9e3a
+@patch
+def _same_source(self:TokenDataset, shards):
+    "Ids of two tokenizers do not mix"
+    def kind(s): return s.info.source._replace(name=''),'logvar' in s.arrays
+    other = next((s for s in shards if kind(s)!=kind(shards[0])), None)
+    if other is not None:
+        raise ValueError(f"'{shown(other.path)}' comes from another tokenizer "
+                         f"({other.info.source}) than '{shown(self.paths[0])}' ({self.source}); train on one of them")
 
 # %% ../../nbs/data/45_token_shards.ipynb #2b43db5c
 @patch
@@ -197,7 +303,13 @@ def __getitem__(self:TokenDataset, i:int)->dict: # As of a `TokenShard`
 def key(self:TokenDataset, i:int)->str:
     "Where row `i` is, for messages"
     shard,row = self._at(i)
-    return f'{shard.path}: row {row}'
+    return shown(f'{shard.path}: row {row}')
+
+@patch
+def outside(self:TokenDataset, num_classes:int)->int: # Images
+    "How many images belong to none of so many classes"
+    every = [_opened(p).arrays['cls'] for p in self.paths]
+    return int(sum(((c<0) | (c>=num_classes)).sum() for c in every))
 
 @patch
 def classes(self:TokenDataset)->tuple[int,int]: # Smallest and largest; smallest is −1 where an image has none
@@ -210,8 +322,10 @@ def classes(self:TokenDataset)->tuple[int,int]: # Smallest and largest; smallest
 def class_names(self:TokenDataset)->list: # Empty if they are not known
     "The name of each class id"
     manifest = read_manifest(Path(self.paths[0]).parent) or {}
-    named = [c for c in manifest.get('classes') or () if c]
-    return named[0] if len(named)==1 or named and all(c==named[0] for c in named) else []
+    every = manifest.get('classes')
+    named = [c for c in every if c] if isinstance(every, list) else []
+    good = named and all(isinstance(c, list) and c==named[0] for c in named)
+    return named[0] if good and all(isinstance(name, str) for name in named[0]) else []
 
 # %% ../../nbs/data/45_token_shards.ipynb #afbb4f7a
 def line_starts(path)->np.ndarray: # `lines+1` int64
@@ -225,18 +339,25 @@ def line_starts(path)->np.ndarray: # `lines+1` int64
     return starts if starts[-1]==base else np.append(starts, base)  # the last line may lack its end
 
 # %% ../../nbs/data/45_token_shards.ipynb #c4fd1261
+def _starts_fit(starts, size:int)->bool: # An index that was cut short, or of another file?
+    list_of_places = starts.dtype==np.int64 and starts.ndim==1 and len(starts)>0
+    return list_of_places and starts[0]==0 and starts[-1]==size
+
 def _cached_starts(path, cache_dir=None):
     "`line_starts`, kept on disk and mapped"
-    st = os.stat(path); name = sha1(repr((os.path.abspath(path), st.st_size, st.st_mtime_ns)).encode()).hexdigest()[:16]
+    st = os.stat(path)
+    name = sha1(repr((os.path.abspath(path), st.st_size, st.st_mtime_ns)).encode()).hexdigest()[:16]
     file = Path(cache_dir or cache_folder('shards'))/f'{Path(path).stem}-{name}.lines.npy'
-    try: return np.load(file, mmap_mode='r')
-    except (OSError, ValueError): pass
+    with suppress(Exception): # not there, or damaged: readers of arrays raise anything
+        starts = np.load(file, mmap_mode='r')
+        if _starts_fit(starts, st.st_size): return starts
     starts = line_starts(path)
     try:
         with atomic_write(file) as tmp, open(tmp, 'wb') as f: np.save(f, starts)
         return np.load(file, mmap_mode='r')
     except OSError as e:
-        warnings.warn(f"Cannot keep the index of '{path}' ({e}); set dataset.params.cache_dir to a folder that can be written")
+        warnings.warn(f"Cannot keep the index of '{shown(path)}' ({e}); set "
+                      "dataset.params.cache_dir to a folder that can be written")
         return starts
 
 # %% ../../nbs/data/45_token_shards.ipynb #d1ad9fff
@@ -247,26 +368,41 @@ class JSONLines:
         self.path,self.cache = str(path),cache_dir
         self.starts = _cached_starts(path, cache_dir)
         self.sizes = pieces(len(self))
-        if not len(self): raise ValueError(f"'{path}' is empty; expected lines like {{\"class_id\": 207, \"tokens\": [12, 1010, …]}}")
+        if not len(self):
+            raise ValueError(f"'{shown(path)}' is empty; expected lines like "
+                             f"{{\"class_id\": 207, \"tokens\": [12, 1010, …]}}")
 
     def __len__(self): return len(self.starts)-1
-    def __repr__(self): return f"JSONLines: {len(self):,} lines in '{self.path}'"
+    def __repr__(self): return f"JSONLines: {len(self):,} lines in '{shown(self.path)}'"
     def __getstate__(self): return dict(path=self.path, cache=self.cache) # a spawned worker maps the file itself
     def __setstate__(self, s): self.__init__(s['path'], s['cache'])
-    def key(self, i): return f'{self.path}: line {i+1}'
+    def key(self, i): return shown(f'{self.path}: line {i+1}')
 
 # %% ../../nbs/data/45_token_shards.ipynb #e08fc26b
+def _parse_line(line:bytes)->tuple[int,Tensor]: # Class, ids
+    "What one line of the file says"
+    try:
+        d = json.loads(line)
+        cls,tokens = d['class_id'],d['tokens']
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(f'is no line like {{"class_id": 207, "tokens": [12, …]}}: '
+                         f'{line[:60]!r}') from None
+    whole = lambda v: type(v) is int or (isinstance(v, float) and v.is_integer())
+    if not isinstance(tokens, list) or not tokens or not all(map(whole, tokens)):
+        raise ValueError('its tokens must be a list of whole numbers')
+    if not 0<=min(tokens)<=max(tokens)<2**31:
+        raise ValueError(f'has ids from {min(tokens)} to {max(tokens)}')
+    return class_id(cls),torch.tensor(tokens, dtype=torch.int64)
+
 @patch
 def __getitem__(self:JSONLines, i:int)->dict: # `key`, `tokens`, `cls`, `text`
     "Line `i`"
     if not 0<=i<len(self): raise IndexError(f'Line {i} of {len(self)}')
     start,end = int(self.starts[i]),int(self.starts[i+1])
     with open(self.path, 'rb') as f: line = os.pread(f.fileno(), end-start, start)
-    try: d = json.loads(line); cls,tokens = d['class_id'],d['tokens']
-    except (ValueError, KeyError, TypeError): raise ValueError(f'is no line like {{"class_id": 207, "tokens": [12, …]}}: {line[:60]!r}') from None
-    whole = lambda v: type(v) is int or (isinstance(v, float) and v.is_integer())
-    if not whole(cls) or not isinstance(tokens, list) or not all(map(whole, tokens)): raise ValueError('holds something else than whole numbers')
-    return dict(key=f'{Path(self.path).name}:{i+1}', tokens=torch.tensor(tokens, dtype=torch.int64), cls=int(cls), text=None, recap=None, aes_score=None)
+    cls,tokens = _parse_line(line)
+    key = f'{Path(self.path).name}:{i+1}'
+    return dict(key=key, tokens=tokens, cls=cls, text=None, recap=None, aes_score=None)
 
 # %% ../../nbs/data/45_token_shards.ipynb #818c4b4e
 class TokenTars(ShardDataset):
@@ -292,25 +428,79 @@ def line(self:TokenTars, data:bytes)->dict: # `tokens`; of a VAE also `logvar`
     if len(data)!=2*n*(2*d if d else 1):
         raise ValueError(f"token.npy has {len(data)} bytes; {n} {'moments of %d channels'%d if d else 'ids'} in half floats have {2*n*(2*d if d else 1)}")
     x = torch.from_numpy(np.frombuffer(data, '<f2').astype(np.float32))
-    if d: mean,logvar = x.view(2*d, n).T.contiguous().chunk(2, 1); return dict(tokens=mean, logvar=logvar)  # n d each
-    if x.max()>2048: raise ValueError(f'has the id {x.max():.0f}, but half floats hold no odd number above 2048: encode this set again (tok1d pretokenize)')
+    if not x.isfinite().all(): raise ValueError('token.npy holds NaN or infinity')
+    if d:
+        mean,logvar = x.view(2*d, n).T.contiguous().chunk(2, 1)  # n d each
+        return dict(tokens=mean, logvar=logvar)
+    if x.min()<0 or (x%1).any():
+        raise ValueError('token.npy holds numbers that are no ids: moments of a VAE?')
+    if x.max()>2048:
+        raise ValueError(f'has the id {x.max():.0f}, but half floats hold no odd number above '
+                         '2048: '
+                         'encode this set again (tok1d pretokenize)')
     return dict(tokens=x.long())
 
 # %% ../../nbs/data/45_token_shards.ipynb #9f384333
+class LineSizes(NamedTuple):
+    "What a line must have; `None`: anything will do"
+    num_tokens:int|None=None
+    codebook_size:int|None=None
+    num_classes:int|None=None
+
+def check_line(x:dict, # Of a source of tokens
+               sizes:LineSizes)->dict: # `x` itself
+    "Refuse a line that does not fit"
+    t,c = x['tokens'],x['cls']
+    if sizes.num_tokens and len(t)!=sizes.num_tokens:
+        raise ValueError(f'has {len(t)} tokens, the model takes {sizes.num_tokens}')
+    if t.is_floating_point():
+        if not (t.isfinite().all() and x.get('logvar', t).isfinite().all()):
+            raise ValueError('has tokens with NaN or infinity')
+    elif sizes.codebook_size and not 0<=int(t.min())<=int(t.max())<sizes.codebook_size:
+        raise ValueError(f'has ids from {t.min()} to {t.max()}, the codebook has 0 to '
+                         f'{sizes.codebook_size-1}')
+    if sizes.num_classes and (c is None or not 0<=c<sizes.num_classes):
+        raise ValueError(f'has class {c}, the model knows 0 to {sizes.num_classes-1}')
+    return x
+
+# %% ../../nbs/data/45_token_shards.ipynb #3b5d782e
 class TokenSamples(Samples):
     "Reads the tokens that belong at a position"
-    def __init__(self, sources, seed:int, num_tokens:int|None=None, codebook_size:int|None=None, num_classes:int|None=None, replace=True, **kw):
-        super().__init__(sources, None, seed, replace=replace, num_classes=num_classes, **kw)
-        self.num_tokens,self.codebook_size = num_tokens,codebook_size
+    def __init__(self, sources, seed:int, sizes:LineSizes=LineSizes(), replace=True, **kw):
+        super().__init__(sources, None, seed, replace=replace, num_classes=sizes.num_classes, **kw)
+        self.sizes = sizes
 
     def read(self, s, i, rng):
-        x = self.sources[s][i]; t,c = x['tokens'],x['cls']
-        if self.num_tokens and len(t)!=self.num_tokens: raise ValueError(f'has {len(t)} tokens, the model takes {self.num_tokens}')
-        if not t.is_floating_point() and self.codebook_size and not 0<=int(t.min())<=int(t.max())<self.codebook_size:
-            raise ValueError(f'has ids from {t.min()} to {t.max()}, the codebook has 0 to {self.codebook_size-1}')
-        if self.num_classes and (c is None or not 0<=c<self.num_classes): raise ValueError(f'has class {c}, the model knows 0 to {self.num_classes-1}')
+        x = check_line(self.sources[s][i], self.sizes)
+        t,c = x['tokens'],x['cls']
         moments = dict(moments=torch.cat([t, x['logvar']], -1)) if 'logvar' in x else {}  # n 2d
         return dict(key=x['key'], tokens=t, cls=-1 if c is None else c) | moments | self.words(x, rng)
+
+# %% ../../nbs/data/45_token_shards.ipynb #b3d7652f
+def line_sizes(cfg)->LineSizes: # Configuration of a generator
+    "What the lines of a configured generator must have"
+    g,vq = cfg.model.generator,cfg.model.vq_model
+    classes = None if cfg.dataset.params.dataset_with_text_label else g.condition_num_classes
+    return LineSizes(g.image_seq_len or vq.num_latent_tokens, vq.codebook_size, classes)
+
+def fitting_lines(src, # A source of tokens
+                  sizes:LineSizes, n:int)->list[dict]: # At least one
+    "Lines evenly spread over a source; those that do not fit are left out, counted and named"
+    warn_damaged([src])
+    good,bad = [],{}
+    spread = np.linspace(0, len(src)-1, min(n, len(src))).round().astype(int).tolist()
+    for i in chain(spread, range(len(src))):
+        enough = len(good)+len(bad)>=len(spread) # a second pass looks for the first good line
+        if len(good)==n or good and enough: break
+        try: good.append(check_line(src[i], sizes))
+        except Exception as e:
+            bad[src.key(i)] = reason(e) # whatever one line does, the run must not end by it
+    if bad:
+        first,why = next(iter(bad.items()))
+        what = f'{len(bad)} lines cannot be used and are left out, the first is {first}: {why}'
+        if not good: raise ValueError(f'None of the {what}')
+        warnings.warn(f'Evaluation: {what}')
+    return good
 
 # %% ../../nbs/data/45_token_shards.ipynb #cc9e8ead
 def open_tokens(spec:str, # Sources joined by `::`
@@ -318,13 +508,19 @@ def open_tokens(spec:str, # Sources joined by `::`
                 tars:dict|None=None, # Arguments of `TokenTars`, if tars hold tokens
                )->list: # Empty if these are images
     "A `TokenDataset`, `JSONLines` or `TokenTars` for each source of tokens"
-    if tars and all(f.endswith('.tar') for s in spec.split('::') for f in expand_source(s)): return [TokenTars(expand_source(s), cache_dir, **tars) for s in spec.split('::')]
-    files = {s: token_files(s) for s in str(spec).split('::')}
-    images = [s for s,f in files.items() if not f]
-    if images and len(images)<len(files): raise ValueError(f"'{images[0]}' holds images, other sources of '{spec}' hold tokens; pretokenize all of them, or none")
+    given = str(spec).split('::')
+    if tars and all(f.endswith('.tar') for s in given for f in expand_source(s)):
+        return [TokenTars(expand_source(s), cache_dir, **tars) for s in given]
+    files = [(s, token_files(s)) for s in given]
+    images = [s for s,f in files if not f]
+    if images and len(images)<len(files):
+        raise ValueError(f"'{shown(images[0])}' holds images, other sources of '{shown(spec)}' "
+                         "hold tokens; "
+                         'pretokenize all of them, or none')
     if images: return []
-    kind = lambda f: JSONLines(f, cache_dir) if f.endswith('.jsonl') else None
-    return [d for fs in files.values() for d in ([kind(f) for f in fs] if fs[0].endswith('.jsonl') else [TokenDataset(fs)])]
+    def opened(fs):
+        return [JSONLines(f, cache_dir) for f in fs] if fs[0].endswith('.jsonl') else [TokenDataset(fs)]
+    return [d for _,fs in files for d in opened(fs)]
 
 # %% ../../nbs/data/45_token_shards.ipynb #7c9c45df
 def training_spec(cfg)->str:
@@ -341,16 +537,20 @@ def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the
                      )->Loader|None: # None if the data are images
     "The loader of tokens of a split"
     if split not in ('train','eval'): raise ValueError(f"split='{split}'; accepted: 'train', 'eval'")
-    prm,g,train = cfg.dataset.params,cfg.model.generator,split=='train'
+    prm,train = cfg.dataset.params,split=='train'
     spec = training_spec(cfg) if train else prm.eval_shards_path_or_url
-    if not spec: raise ValueError(f'dataset.params.{split}_shards_path_or_url is not set; give token shards, a .jsonl, image shards or a folder of images')
-    vq,texts = cfg.model.vq_model,prm.dataset_with_text_label
-    tars = dict(num_tokens=g.image_seq_len or vq.num_latent_tokens, token_size=vq.token_size if vq.quantize_mode=='vae' else None)
+    if not spec:
+        raise ValueError(f'dataset.params.{split}_shards_path_or_url is not set; give token '
+                         'shards, a .jsonl, image shards or a folder of images')
+    vq,sizes = cfg.model.vq_model,line_sizes(cfg)
+    channels = vq.token_size if vq.quantize_mode=='vae' else None
+    tars = dict(num_tokens=sizes.num_tokens, token_size=channels)
     sources = open_tokens(spec, prm.cache_dir, tars if (prm.pretokenization or '').lower()=='true' else None)
     if not sources: return None
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
-    sizes = (tars['num_tokens'], vq.codebook_size, None if texts else g.condition_num_classes) if check else ()
-    samples = TokenSamples(sources, seed, *sizes, replace=train, text=texts, **_caption_choices(cfg.dataset.preprocessing, train))
+    samples = TokenSamples(sources, seed, sizes if check else LineSizes(), replace=train,
+                           text=prm.dataset_with_text_label, **_caption_choices(cfg.dataset.preprocessing, train))
     order = Mixture([s.sizes for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
-    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))
+    total = None if train else sum(map(len, sources))
+    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, total)

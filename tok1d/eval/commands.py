@@ -5,14 +5,18 @@
 # %% auto #0
 __all__ = ['eval_app', 'JSONFile', 'ExtractorName', 'Size', 'Batch', 'DATA', 'First', 'Tokens', 'Captions', 'TokenizerName',
            'Samples', 'Reference', 'Count', 'ReferenceCount', 'Stored', 'Models', 'GoodEnough', 'Codecs', 'CurveFolder',
-           'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset', 'Steps', 'Guidance', 'Temperature',
+           'HOLES', 'CODES', 'CONTROLS', 'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset',
            'OtherTokenizer', 'PNGs', 'Part', 'Checkpoint', 'List', 'Quick', 'Validation', 'Batch256', 'Drawn',
            'measure', 'arg', 'opt', 'say_result', 'shown', 'say_rows', 'reconstruction', 'class_names', 'generation',
-           'compare', 'extractors', 'curve', 'load_all', 'first_pictures', 'sample', 'reproduce', 'attach']
+           'compare', 'extractors', 'curve', 'load_all', 'first_pictures', 'Control', 'flag', 'flag_of',
+           'with_settings', 'sample', 'reproduce', 'attach']
 
 # %% ../../nbs/eval/60_commands.ipynb #dd1f1d16
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, NamedTuple, Optional
 import typer
 
 # %% ../../nbs/eval/60_commands.ipynb #cfa3e2bf
@@ -150,6 +154,57 @@ def first_pictures(data:str, size:int, n:int): # `b 3 h w` in [0, 1]
     pics.n = min(n, pics.n)
     return torch.cat([*pics.batches()]).float()/255
 
+# %% ../../nbs/eval/60_commands.ipynb #272bc713
+class Control(NamedTuple):
+    "A setting of samplers, as a flag"
+    kind:type
+    help:str
+    families:str='every generator' # That use it
+    limits:dict={} # Smallest and largest
+
+HOLES,CODES = 'MaskGIT, MaskGen','MaskGIT, MaskGen-VQ'
+CONTROLS = dict(
+    steps=Control(int, 'Passes over the line', HOLES, dict(min=1)),
+    guidance=Control(float, 'How hard to push towards the class or text', limits=dict(min=0)),
+    guidance_decay=Control(str, 'How guidance changes: constant, linear; but for MaskGen-KL '
+                                'power-cosine', HOLES),
+    guidance_pow=Control(float, 'Exponent of power-cosine guidance', f'RAR, {CODES}', dict(min=0)),
+    temperature=Control(float, 'How much chance; 0 for none', limits=dict(min=0)),
+    annealing=Control(bool, 'Lower the softmax temperature from step to step', CODES),
+    schedule=Control(str, 'Share hidden at each step: root, square, cosine, arccos, linear',
+                     CODES),
+    order=Control(str, 'What is drawn first: raster, random; MaskGIT and MaskGen-VQ: confidence'),
+    prob_sorting=Control(bool, 'Let chance take part in which tokens are kept', 'MaskGen-VQ'),
+    top_k=Control(int, 'Choose among this many codes only', f'RAR, {CODES}', dict(min=1)),
+    top_p=Control(float, 'Choose among the likeliest codes of this probability', f'RAR, {CODES}',
+                  dict(min=0, max=1)),
+    aesthetic_score=Control(float, 'How pleasing the picture is asked to be, about 4 to 7',
+                            'MaskGen'))
+
+# %% ../../nbs/eval/60_commands.ipynb #40a7717d
+def flag(name:str)->str: return '--' + name.replace('_', '-')
+
+def flag_of(name:str): # Of `CONTROLS`
+    "A setting as an annotation that Typer reads"
+    c = CONTROLS[name]
+    names = f'{flag(name)}/--no-{flag(name)[2:]}' if c.kind is bool else flag(name)
+    about = typer.Option(names, help=f'{c.help} ({c.families}).', show_default=False,
+                         rich_help_panel='Settings of the sampler', **c.limits)
+    return Annotated[Optional[c.kind], about]
+
+def with_settings(command:Callable # Has an argument `settings`, a dictionary
+                 )->Callable: # Has a flag for each setting in its place
+    "Let a command take all settings of a sampler; it is given those that were given"
+    @wraps(command)
+    def run(*args, **given):
+        said = {k: given.pop(k, None) for k in CONTROLS}
+        return command(*args, settings={k: v for k,v in said.items() if v is not None}, **given)
+    own = [p for k,p in inspect.signature(command).parameters.items() if k!='settings']
+    new = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flag_of(k))
+           for k in CONTROLS]
+    run.__signature__ = inspect.Signature([*own, *new])
+    return run
+
 # %% ../../nbs/eval/60_commands.ipynb #df48527e
 GeneratorName = Annotated[Optional[str], arg('A name from [bold]tok1d list[/], or a folder. '
                                              'By default a built-in one.')]
@@ -159,9 +214,6 @@ Folder = Annotated[Path, opt('Folder for samples.npz and samples.json.', '--out'
 Seed = Annotated[int, opt('Of the first picture; the next one has the next.', '--seed', '-s', min=0,
                           show=True)]
 Preset = Annotated[Optional[str], opt('Published settings by name: rar-xl, …', '--settings')]
-Steps = Annotated[Optional[int], opt('Steps of a sampler that fills holes.', min=1)]
-Guidance = Annotated[Optional[float], opt('How hard to push towards the class or text.', min=0)]
-Temperature = Annotated[Optional[float], opt('How much chance.', min=0)]
 OtherTokenizer = Annotated[Optional[str], opt('The one the generator was made for by default.',
                                               '--tokenizer')]
 PNGs = Annotated[int, opt('How many of the first pictures to write as PNG too.', min=0, show=True)]
@@ -169,15 +221,16 @@ Part = Annotated[int, opt('Pictures a file, while they are drawn; a multiple of 
                           show=True)]
 
 # %% ../../nbs/eval/60_commands.ipynb #6319d333
+@with_settings
 def sample(model:GeneratorName=None, each:Each=50, prompts:Prompts=None,
-           out:Folder=Path('outputs/samples'), seed:Seed=0, preset:Preset=None, steps:Steps=None,
-           guidance:Guidance=None, temperature:Temperature=None, tokenizer:OtherTokenizer=None,
-           pngs:PNGs=0, batch_size:Batch=64, part:Part=256):
+           out:Folder=Path('outputs/samples'), seed:Seed=0, preset:Preset=None,
+           tokenizer:OtherTokenizer=None, pngs:PNGs=0, batch_size:Batch=64, part:Part=256,
+           settings:dict=None):
     "Draw a set to be measured. Any number of processes share a folder; an interrupted set goes on."
     from tok1d.eval.sampling import read_prompts, sample_set, sampler_settings, this_process
     from tok1d.hub.pretrained import DEFAULT_GENERATOR, DEFAULT_TEXT
     said = read_prompts(prompts) if prompts else None
-    settings = sampler_settings(preset, steps=steps, guidance=guidance, temperature=temperature)
+    settings = sampler_settings(preset, **settings)
     model = model or (DEFAULT_TEXT if said else DEFAULT_GENERATOR)
     path = sample_set(out, model, each, said, seed, batch_size, tokenizer, pngs, part, **settings)
     if this_process().rank==0: typer.echo(f'Written: {path}')

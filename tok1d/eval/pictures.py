@@ -14,9 +14,10 @@ from pathlib import Path
 from torch import Tensor
 from typing import NamedTuple
 from ..basics import load_image, open_image
+from ..config import read_path, shown
 from ..data.embedded import embedded_path
 from ..data.images import ImageFolder
-from ..data.shards import open_sources
+from ..data.shards import open_sources, warn_damaged
 from .features import to_bytes
 
 # %% ../../nbs/eval/22_pictures.ipynb #b78bc8cd
@@ -38,19 +39,19 @@ def npz_members(path:Path)->list[str]:
     try:
         with zipfile.ZipFile(path) as z: return [n.removesuffix('.npy') for n in z.namelist()]
     except zipfile.BadZipFile:
-        raise ValueError(f"{path} is no .npz file, or a broken one") from None
+        raise ValueError(f"{shown(path)} is no .npz file, or a broken one") from None
 
 # %% ../../nbs/eval/22_pictures.ipynb #c3f790c8
 def npz_head(path:Path)->ArrayHead:
     "Shape and type of `arr_0`; `ValueError` if it holds no pictures"
     if 'arr_0' not in (there := npz_members(path)):
-        raise ValueError(f"{path} has no array `arr_0` with pictures, but {', '.join(there)}")
+        raise ValueError(f"{shown(path)} has no array `arr_0` with pictures, but {', '.join(there)}")
     with zipfile.ZipFile(path) as z, z.open('arr_0.npy') as f: head = array_head(f)
     if head.dtype!=np.uint8:
-        raise ValueError(f"{path}: arr_0 is {head.dtype}; expected bytes (uint8) from 0 to 255, "
+        raise ValueError(f"{shown(path)}: arr_0 is {head.dtype}; expected bytes (uint8) from 0 to 255, "
                          "not floats from 0 to 1: save `(255*x).round().astype('uint8')`")
     if len(head.shape)!=4 or head.shape[3]!=3:
-        raise ValueError(f"{path}: arr_0 has shape {head.shape}; expected `n h w 3`")
+        raise ValueError(f"{shown(path)}: arr_0 has shape {head.shape}; expected `n h w 3`")
     return head
 
 def npz_batches(path:Path, batch_size:int)->Iterator[Tensor]: # Bytes `b 3 h w`
@@ -73,8 +74,9 @@ class Pictures:
                  real:bool=True, # May they be scaled and cropped?
                  n:int|None=None): # The first so many; all unless given
         self.spec,self.size,self.real = str(spec),size,real
-        self.npz = Path(spec) if self.spec.endswith('.npz') else None
+        self.npz = read_path(spec) if self.spec.endswith('.npz') else None
         self.sources = [] if self.npz else open_sources(embedded_spec(self.spec))
+        warn_damaged(self.sources)
         self.total = npz_head(self.npz).shape[0] if self.npz else sum(map(len, self.sources))
         if n is not None and not 1<=n<=self.total:
             raise ValueError(f"{n} pictures are asked for, and {self.spec} holds {self.total}")
@@ -83,7 +85,7 @@ class Pictures:
         if not real: self._lossless()
 
     def __len__(self): return self.n
-    def __repr__(self): return f"Pictures('{self.spec}'): {self.n:,} of {self.size} pixels"
+    def __repr__(self): return f"Pictures('{shown(self.spec)}'): {self.n:,} of {self.size} pixels"
 
 # %% ../../nbs/eval/22_pictures.ipynb #55b33e88
 def embedded_spec(spec:str)->str: # Path of shards

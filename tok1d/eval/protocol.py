@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 import tok1d
 from ..basics import atomic_write
-from ..config import Table
+from ..config import Table, read_path, shown
 
 # %% ../../nbs/eval/18_protocol.ipynb #50bf742b
 PACKAGES = 'torch','torchvision','torchmetrics','timm','open_clip_torch','torch-fidelity','pillow'
@@ -82,11 +82,11 @@ def write_result(path:Path|str, r:dict)->Path: # As `result` gives it
 
 def read_result(path:Path|str)->dict:
     "A stored result; `ValueError` if it is something else"
-    try: r = json.loads(Path(path).read_text(encoding='utf-8'))
+    try: r = json.loads(read_path(path).read_text(encoding='utf-8'))
     except (OSError,ValueError) as e:
-        raise ValueError(f"{path} cannot be read as a result: {e}") from None
+        raise ValueError(f"{shown(path)} cannot be read as a result: {e}") from None
     if not isinstance(r, dict) or not {'figures','protocol'}<=r.keys():
-        raise ValueError(f"{path} holds no result: `tok1d eval` writes figures and protocol")
+        raise ValueError(f"{shown(path)} holds no result: `tok1d eval` writes figures and protocol")
     return r
 
 # %% ../../nbs/eval/18_protocol.ipynb #fa8abfab

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-from ..basics import load_image, to_pil
+from ..basics import is_whole, load_image, plain, to_pil, whole
 from ..models.quantizer import perplexity, usage
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #4b075be1
@@ -58,9 +58,10 @@ def check_count(model:nn.Module, # Tokenizer
     "`k` as a number, checked against the tokens the model has"
     n = model.num_tokens
     if k is None: return n
-    if isinstance(k, bool) or k not in range(1, n+1):
-        raise ValueError(f"Cannot keep k={k!r} tokens: this model has {n}; give a whole number from 1 to {n}, or None for all.")
-    return int(k)
+    if not is_whole(k, 1, n):
+        raise ValueError(f"Cannot keep k={k!r:.60} tokens: this model has {n}; "
+                         f"give a whole number from 1 to {n}, or None for all.")
+    return int(plain(k))
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #99a3e2e3
 @contextmanager
@@ -91,7 +92,7 @@ def reconstruct(model:nn.Module, # Tokenizer
                 text:Tensor|None=None, # Encodings `b l d` of their captions, for a text-aware tokenizer
                )->Tensor: # `b 3 h w` in [0, 1], on the device of `images`
     "`images` through the first `k` tokens of `model` and back"
-    k = check_count(model, k)
+    k,batch_size = check_count(model, k),whole('batch_size', batch_size, 1)
     with measuring(model):
         tokens = [model.encode(x.to(model.device)).tokens[:,:k] for x in images.split(batch_size)]
         texts = [None]*len(tokens) if text is None else text.split(batch_size)
@@ -141,7 +142,8 @@ def score(model:nn.Module, # Tokenizer
          )->Score:
     "Average the figures of all images into one row"
     b,k = tokens.shape[:2]
-    codes = (None,None) if model.is_vae else (codebook_usage(tokens, model.codebook_size), perplexity(tokens, model.codebook_size))
+    size = model.codebook_size
+    codes = (codebook_usage(tokens, size),perplexity(tokens, size)) if size else (None,None)
     return Score(k, k*model.bits_per_token, db.mean().item(), sim.mean().item(), *codes, b)
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #c0c1edae

@@ -12,8 +12,7 @@ import json, re
 from pathlib import Path
 from typing import NamedTuple
 import tok1d
-from ..config import Table
-from ..families import family
+from ..config import Table, read_path
 from .features import INCEPTION, find_weights
 from .generation import evaluate_generation
 from .protocol import in_columns, read_result
@@ -108,7 +107,7 @@ def reproduce(name:str, # See `list_published`
     if not (row.embedded or quick) and (need := lacking(row, data, reference)):
         raise ValueError(f"{name} cannot be reproduced here. Missing:\n  - " + '\n  - '.join(need))
     measure = generator_result if row.tokenizer else tokenizer_result
-    r = measure(row, Path(out)/name, data, reference, quick, device)
+    r = measure(row, read_path(out)/name, data, reference, quick, device)
     p = published(row)
     figure = p.figure if row.embedded else next(iter(k for k in r['figures'] if 'F' in k))
     got = r['figures'][figure]

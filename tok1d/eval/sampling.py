@@ -13,8 +13,8 @@ import numpy as np, torch
 from fastcore.basics import patch
 from pathlib import Path
 from typing import NamedTuple
-from ..basics import atomic_write, default_device, to_pil
-from ..config import to_dict
+from ..basics import atomic_write, default_device, to_pil, whole
+from ..config import read_path, shown, to_dict
 from ..data.tokens import fingerprint
 from .features import to_bytes
 from ..hub.pretrained import DEFAULT_GENERATOR, load_pipeline
@@ -83,8 +83,7 @@ def do(self:Job, k:int, pngs:int=0): # Of the first so many pictures, a PNG each
 
 # %% ../../nbs/eval/40_sampling.ipynb #1bcf2da7
 def rounded_up(batch_size:int)->int:
-    if batch_size<1: raise ValueError(f"batch_size={batch_size}: give at least 1")
-    return -(-batch_size//ROWS)*ROWS
+    return -(-whole('batch_size', batch_size, 1)//ROWS)*ROWS
 
 def class_list(pipe:Pipeline, prompts:list[str]|None)->list: # Classes or prompts
     "Everything that is drawn `each` times"
@@ -95,8 +94,8 @@ def class_list(pipe:Pipeline, prompts:list[str]|None)->list: # Classes or prompt
 
 def read_prompts(path:Path|str)->list[str]:
     "One prompt a line; empty lines are left out"
-    lines = [l.strip() for l in Path(path).read_text(encoding='utf-8').splitlines()]
-    if not any(lines): raise ValueError(f"{path} holds no prompt; write one a line")
+    lines = [l.strip() for l in read_path(path).read_text(encoding='utf-8').splitlines()]
+    if not any(lines): raise ValueError(f"{shown(path)} holds no prompt; write one a line")
     return [l for l in lines if l]
 
 # %% ../../nbs/eval/40_sampling.ipynb #42dde492
@@ -211,11 +210,15 @@ def sample_set(out:Path|str, # Folder
                **settings, # Of the sampler
               )->Path: # `samples.npz`, once all processes are done
     "Draw a set of pictures; the same command continues an interrupted one"
-    if each<1 or part<1 or part%ROWS:
-        raise ValueError(f"each={each}, part={part}: give at least 1, and a multiple of {ROWS}")
+    each,part = whole('each', each, 1),whole('part', part, ROWS)
+    seed,pngs = whole('seed', seed),whole('pngs', pngs)
+    if part%ROWS: raise ValueError(f"part={part}: give a multiple of {ROWS}")
     p = process or this_process()
     pipe = load_pipeline(model, tokenizer, device=device_for(p))
-    job = Job(pipe, Path(out), class_list(pipe, prompts), each, seed, rounded_up(batch_size),
+    asked = class_list(pipe, prompts)
+    pipe.check_settings(settings)
+    pipe.sample(asked[:1], seed=[seed], **settings) # refuses bad values before anything is written
+    job = Job(pipe, read_path(out), asked, each, seed, rounded_up(batch_size),
               part, settings)
     return run_job(job, record_of(job, str(model), str(tokenizer or '')), p, pngs, progress)
 

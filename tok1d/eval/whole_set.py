@@ -75,7 +75,7 @@ class Sums:
     "What a pass over the set adds up, for one number of tokens"
     def __init__(self, model:nn.Module, k:int, extractor:Extractor, lpips:nn.Module|None=None):
         self.model,self.k,self.extractor,self.lpips = model,k,extractor,lpips
-        self.codes = None if model.is_vae else Codes(model.codebook_size)
+        self.codes = Codes(model.codebook_size) if model.codebook_size else None
         self.moments,self.n,self.db,self.sim,self.seen,self.again = None,0,0.,0.,0.,0
 
     def add(self, x:Tensor, y:Tensor, tokens:Tensor): # `b 3 h w` both, and `b k`

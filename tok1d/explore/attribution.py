@@ -13,7 +13,7 @@ from fastcore.basics import patch
 import torch
 from PIL import Image
 from torch import Tensor
-from ..basics import image_grid
+from ..basics import choice, image_grid, whole
 from ..eval.reconstruction import measuring
 from ..eval.reconstruction import psnr as image_psnr
 from .show import heat
@@ -93,7 +93,7 @@ def neighbours(ti:TokenImage,
                seed:int=0, # Of the directions, for a VAE
               )->Attribution:
     "What happens when each token is exchanged for one near to it, averaged over `c` of them"
-    k = len(ti)
+    k,c,seed = len(ti),whole('c', c, 1),whole('seed', seed)
     lines = ti.tokens.repeat(k, c, *[1]*ti.tokens.ndim)  # k c k
     for i in range(k): lines[i,:,i] = neighbour_tokens(ti, i, c, seed)
     alive = (ti.alive | torch.eye(k, dtype=torch.bool)).repeat_interleave(c, 0)
@@ -108,8 +108,7 @@ def attribution(ti:TokenImage,
                 **kwargs, # For `neighbours`: `c` and `seed`
                )->Attribution:
     "Which pixels each token changes, and what that is worth"
-    if by not in WAYS: raise ValueError(f"by={by!r}: accepted are {', '.join(WAYS)}")
-    return WAYS[by](ti, **kwargs)
+    return WAYS[choice('by', by, WAYS)](ti, **kwargs)
 
 # %% ../../nbs/explore/12_attribution.ipynb #2b59b4f6
 @patch
@@ -117,8 +116,7 @@ def order(self:Attribution,
           by:str='size', # `size` of the change, `area` that changes, or dB `lost`
          )->list[int]: # Places, most important first
     "The tokens in the order of how much they matter"
-    if by not in ('size', 'area', 'lost'):
-        raise ValueError(f"by={by!r}: accepted are size, area, lost")
+    choice('by', by, ('size', 'area', 'lost'))
     return getattr(self, by).argsort(descending=True, stable=True).tolist()
 
 @patch

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ORDERS', 'WAYS', 'FILMS', 'line', 'arc', 'exchange_order', 'exchange', 'code_path', 'journeys', 'check_way', 'ends',
-           'mix', 'rounded', 'Between', 'check_ends', 'captions', 'interpolate', 'interpolate_grid', 'grid_captions',
-           'scales', 'Smoothness', 'smoothness', 'agreement', 'strip', 'film_frames', 'save_film', 'blended_class',
-           'between_classes', 'between_guidance', 'between_captions']
+           'mix', 'rounded', 'Between', 'check_ends', 'captions', 'shares', 'interpolate', 'interpolate_grid',
+           'grid_captions', 'scales', 'Smoothness', 'smoothness', 'agreement', 'strip', 'film_frames', 'save_film',
+           'blended_class', 'between_classes', 'between_guidance', 'between_captions']
 
 # %% ../../nbs/explore/14_interpolate.ipynb #085ae895
 import math
@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from ..basics import atomic_write, image_grid
+from ..basics import atomic_write, choice, image_grid, number, whole
 from ..eval.reconstruction import measuring
 from .attribution import attribution
 from .show import enlarge
@@ -55,8 +55,7 @@ def exchange_order(a:TokenImage, b:TokenImage,
                    seed:int=0, # Of the random order
                   )->Tensor: # Places, `k`
     "In which order the tokens of `a` give way to those of `b`"
-    k = len(a)
-    if order not in ORDERS: raise ValueError(f"order={order!r}: accepted are {', '.join(ORDERS)}")
+    k,order,seed = len(a),choice('order', order, ORDERS),whole('seed', seed)
     if order=='random': return torch.randperm(k, generator=torch.Generator().manual_seed(seed))
     if order!='importance': return torch.arange(k) if order=='first' else torch.arange(k).flip(0)
     size = attribution(a).size + attribution(b).size
@@ -110,7 +109,7 @@ WAYS = dict(latents='mix before quantization, then round to the nearest codes',
 
 def check_way(model:nn.Module, how:str):
     "Refuse a way that there is not, or not for this tokenizer"
-    if how not in WAYS: raise ValueError(f"how={how!r}: accepted are {', '.join(WAYS)}")
+    how = choice('how', how, WAYS)
     if how in ('latents', 'codes') and not model.codebook_size:
         raise ValueError(f"how={how!r} needs a codebook, and this tokenizer is a VAE: "
                          "take vectors, spherical or tokens")
@@ -167,6 +166,11 @@ def captions(images:list[TokenImage], # Two of them
     return None if a is None or b is None else line(a[0], b[0], at)
 
 # %% ../../nbs/explore/14_interpolate.ipynb #210f07c0
+def shares(steps:int # Pictures, both ends included
+          )->Tensor: # From 0 to 1, `steps`
+    "Weights of the second end, evenly spaced"
+    return torch.linspace(0, 1, whole('steps', steps, 2, also=', both ends included'))
+
 def interpolate(a:TokenImage, b:TokenImage, # Of one tokenizer, with as many tokens
                 steps:int=9, # Pictures, both ends included
                 how:str='vectors', # One of `WAYS`
@@ -174,14 +178,13 @@ def interpolate(a:TokenImage, b:TokenImage, # Of one tokenizer, with as many tok
                 seed:int=0, # Of the order `random`
                )->Between:
     "The way from `a` to `b`"
-    if steps<2: raise ValueError(f'steps={steps}: give at least 2, the two ends')
+    at = shares(steps)
     check_ends(a, b)
     check_way(a.model, how)
-    at = torch.linspace(0, 1, steps)
     rank = exchange_order(a, b, order, seed)
     points = mix(a.model, ends(a, how), ends(b, how), at, how, rank)
     tokens = rounded(a.model, points) if how=='latents' else points
-    alive = (a.alive & b.alive).expand(steps, -1)
+    alive = (a.alive & b.alive).expand(len(at), -1)
     return Between(at, tokens, decode_some(a.model, tokens, alive, captions([a, b], at)))
 
 # %% ../../nbs/explore/14_interpolate.ipynb #8ee16b8e
@@ -192,11 +195,10 @@ def interpolate_grid(corners:list[TokenImage], # Top left, top right, bottom lef
                     )->Between: # Row after row; `at` is `steps² 2`: weights down and across
     "What lies between four images"
     if len(corners)!=4: raise ValueError(f'{len(corners)} corners: give four images')
-    if steps<2: raise ValueError(f'steps={steps}: give at least 2, the corners')
+    at = shares(steps)
     check_ends(*corners)
     model = corners[0].model
     check_way(model, how)
-    at = torch.linspace(0, 1, steps)
     rank = exchange_order(corners[0], corners[3], order, seed)
     a,b,c,d = (ends(ti, how) for ti in corners)
     left,right = mix(model, a, c, at, how, rank),mix(model, b, d, at, how, rank)
@@ -263,7 +265,7 @@ def film_frames(pictures:Tensor, # `s 3 h w` in [0, 1]
                 side:int=256, # Pixels along a side, about
                )->list[Image.Image]:
     "Enlarged pictures in the order of a film"
-    frames = [enlarge(x, side) for x in pictures]
+    frames = [enlarge(x, whole('side', side, 1)) for x in pictures]
     return frames + frames[-2:0:-1]*back
 
 # %% ../../nbs/explore/14_interpolate.ipynb #3a4f8e5c
@@ -304,7 +306,9 @@ def blended_class(generator:nn.Module, # `ImageBert`, `UViTBert` or `RAR`
     "Inside, class `a` stands for the mixture of `a` and `b`"
     if not getattr(generator, 'num_classes', 0):
         raise ValueError(f'{type(generator).__name__} has no classes to mix: mix captions')
-    n = generator.codebook_size+1
+    last = generator.num_classes-1
+    a,b = whole('a', a, 0, last, also=', a class'),whole('b', b, 0, last, also=', a class')
+    t,n = number('t', t, -math.inf),generator.codebook_size+1
     table = next(m for m in generator.modules() if isinstance(m, nn.Embedding)
                  and m.num_embeddings>=n+generator.num_classes)
     rows = table.weight.data
@@ -323,7 +327,7 @@ def between_classes(pipe:Pipeline, # Of classes
                    )->Between:
     "What a generator draws between two classes"
     a,b = pipe.class_id(a),pipe.class_id(b)
-    at = torch.linspace(0, 1, steps)
+    at,seed = shares(steps),whole('seed', seed)
     lines = []
     for t in at.tolist():
         with blended_class(pipe.generator, a, b, t):
@@ -340,11 +344,12 @@ def between_guidance(pipe:Pipeline,
                      sampler:dict|None=None, # Its other settings
                     )->Between:
     "What a generator draws as guidance grows"
-    at = torch.linspace(0, 1, steps)
+    at,seed = shares(steps),whole('seed', seed)
+    low,high = number('low', low),number('high', high)
     scales = [low + t*(high-low) for t in at.tolist()]
     more = dict(progress=False, **(sampler or {}))
     tokens = torch.cat([pipe.tokens(label, seed, guidance=s, **more) for s in scales])
-    return Between(at, tokens.cpu(), pipe.decode(tokens, labels=[label]*steps).cpu())
+    return Between(at, tokens.cpu(), pipe.decode(tokens, labels=[label]*len(at)).cpu())
 
 # %% ../../nbs/explore/14_interpolate.ipynb #06f5d310
 def between_captions(pipe:TextPipeline, # Of captions
@@ -354,13 +359,13 @@ def between_captions(pipe:TextPipeline, # Of captions
                      sampler:dict|None=None, # Its settings
                     )->Between:
     "What a generator draws between two captions"
-    at,read = torch.linspace(0, 1, steps),pipe.text_encoder
+    at,seed,read = shares(steps),whole('seed', seed),pipe.text_encoder
     want = 'sequence','pooled'
     with torch.inference_mode():
         both = read([a, b], ('guidance', *want))
         mixed = {k: line(*getattr(both, k), at) for k in ('guidance', *want)}
-        asked = both._replace(n_tokens=both.n_tokens.max().expand(steps), **mixed)
-        settings = dict(null=read.null(want), seed=[seed]*steps, **(sampler or {}))
+        asked = both._replace(n_tokens=both.n_tokens.max().expand(len(at)), **mixed)
+        settings = dict(null=read.null(want), seed=[seed]*len(at), **(sampler or {}))
         for step in pipe.generator.sample(asked, **settings): pass
         words = asked.guidance if hasattr(pipe.tokenizer, 'text_encoder') else None
         return Between(at, step.tokens.cpu(), decode_some(pipe.tokenizer, step.tokens, text=words))

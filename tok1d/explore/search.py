@@ -7,12 +7,13 @@ __all__ = ['nearest_codes', 'errors', 'best_code', 'Found', 'search', 'encode_be
 
 # %% ../../nbs/explore/15_search.ipynb #7be9b278
 from collections.abc import Iterator
+from math import inf
 from typing import NamedTuple
 from fastcore.basics import patch
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
-from ..basics import fast_bfloat16
+from ..basics import fast_bfloat16, number, truth, whole
 from ..eval.reconstruction import check_count, decode_pixels, measuring
 from .tokens import TokenImage, curve_counts, token_curve
 
@@ -23,7 +24,7 @@ def nearest_codes(quantizer:nn.Module, # `VQ`
                   c:int, # How many codes
                  )->Tensor: # Ids, `b n c`
     "The code of each token, then the others nearest to its latent"
-    if not 1<=c<=quantizer.codebook_size: raise ValueError(f"candidates={c}: give a number from 1 to {quantizer.codebook_size}, the codes of the codebook")
+    c = whole('candidates', c, 1, quantizer.codebook_size, also=', the codes there are')
     far = torch.cdist(quantizer.norm(latents.float()), quantizer.codes.to(latents.device).expand(len(latents),-1,-1))  # b n k
     return far.scatter(-1, tokens[...,None], -1.).topk(c, largest=False).indices
 
@@ -53,13 +54,14 @@ def best_code(model, images, latents, tokens, i, candidates, weight, text=None, 
     rows = torch.arange(len(e), device=e.device)
     return lines[rows,best],e[rows,best]
 
-# %% ../../nbs/explore/15_search.ipynb #a597ee10
+# %% ../../nbs/explore/15_search.ipynb #f4121347
 class Found(NamedTuple):
     "Where a search stands"
     i:int # Token that was looked at last
     tokens:Tensor # `b k`
     error:Tensor # What is made small, `b`
 
+# %% ../../nbs/explore/15_search.ipynb #a597ee10
 def search(model:nn.Module, # Tokenizer with a codebook
            images:Tensor, # `b 3 h w` in [0, 1], at the model's size
            candidates:int=8, # Codes tried for each token
@@ -71,12 +73,14 @@ def search(model:nn.Module, # Tokenizer with a codebook
           )->Iterator[Found]:
     "Try the codes nearest to each latent in turn, keep what decodes closest to `images`; yields after every token"
     if not model.codebook_size: raise ValueError('search needs a codebook: this tokenizer is a VAE, whose tokens are vectors')
-    if passes<1: raise ValueError(f'passes={passes}: give a whole number ≥ 1')
-    weight = (.5 if getattr(model, 'elastic', False) else 0.) if prefix is None else prefix
-    bf16 = fast_bfloat16(model.device) if bf16 is None else bf16
+    candidates = whole('candidates', candidates, 1, model.codebook_size, also=', the codes')
+    k,passes = check_count(model, k),whole('passes', passes, 1)
+    if prefix is None: prefix = .5 if getattr(model, 'elastic', False) else 0.
+    weight = number('prefix', prefix)
+    bf16 = fast_bfloat16(model.device) if bf16 is None else truth('bf16', bf16)
     images,text = (None if t is None else t.to(model.device) for t in (images,text))
     with measuring(model): enc = model.encode(images)
-    tokens = enc.tokens[:,:check_count(model, k)]
+    tokens = enc.tokens[:,:k]
     for i in list(range(tokens.shape[1]))*passes:
         with measuring(model): tokens,error = best_code(model, images, enc.aux['latents'], tokens, i, candidates, weight, text, bf16)
         yield Found(i, tokens, error)
@@ -93,6 +97,7 @@ def encode_best(model:nn.Module, # Tokenizer with a codebook
                 **kwargs, # `prefix` and `bf16`, see `search`
                )->Tensor: # `b k`, on the device of `images`
     "The tokens a `search` ends with"
+    batch_size,passes = whole('batch_size', batch_size, 1),whole('passes', passes, 1)
     parts,out = images.split(batch_size),[]
     texts = [None]*len(parts) if text is None else text.split(batch_size)
     with tqdm(total=len(parts)*check_count(model, k)*passes, desc='search', unit='token', disable=not progress) as bar:
@@ -119,7 +124,7 @@ def fewest_searched(self:TokenImage,
                     candidates:int=4, # Codes tried for each token
                    )->TokenImage:
     "As `fewest`, with tokens searched for each count that is tried"
-    best = self.searched(candidates)
+    db,best = number('db', db, -inf),self.searched(candidates)
     if best.psnr()<db: raise ValueError(f'db={db}: a search with {candidates} candidates reaches {best.psnr():.2f} dB; ask for less')
     best = best.fewest(db)
     while len(best)>1:
@@ -134,6 +139,6 @@ def tokens_and_curve(model:nn.Module, # Tokenizer
                      candidates:int=0, # Codes tried for each token; 0: what the encoder says
                     )->tuple: # `TokenImage`, and the `TokenCurve` of its tokens
     "An image as tokens, and what it gains from each more of them"
-    ti = TokenImage.from_image(model, src)
+    candidates,ti = whole('candidates', candidates),TokenImage.from_image(model, src)
     if candidates: ti = ti.searched(candidates)
     return ti,token_curve(model, ti.image[None], curve_counts(model.num_tokens), ti.tokens[None])

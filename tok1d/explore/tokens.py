@@ -12,6 +12,7 @@ import base64
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +21,9 @@ from typing import NamedTuple
 from fastcore.basics import patch
 import torch
 from torch import Tensor, nn
-from ..basics import atomic_write, image_grid, load_image, to_pil
+from ..basics import atomic_write, choice, image_grid, is_whole, load_image, number, plain
+from ..basics import tensor_of, to_pil, whole
+from ..config import read_path, shown
 from ..eval.reconstruction import check_count, decode_pixels, measuring
 from ..eval.reconstruction import psnr as image_psnr
 from ..hub.pretrained import list_pretrained, load
@@ -204,12 +207,12 @@ def check_places(ti:TokenImage,
                  at:Iterable[int], # Places in the line
                 )->list[int]:
     "`at` as whole numbers, each a place of the line"
-    at = [*at]
-    bad = [i for i in at if isinstance(i, bool) or i not in range(len(ti))]
+    at = [*at] if isinstance(at, Iterable) and not is_whole(at) else [at]
+    bad = [i for i in at if not is_whole(i, 0, len(ti)-1)]
     if bad:
-        raise ValueError(f"no token at {', '.join(map(repr, bad))}: "
+        raise ValueError(f"no token at {', '.join(f'{i!r:.60}' for i in bad)}: "
                          f"give whole numbers from 0 to {len(ti)-1}")
-    return [int(i) for i in at]
+    return [int(plain(i)) for i in at]
 
 @patch
 def drop(self:TokenImage, *at:int # Places
@@ -239,10 +242,8 @@ def codes(model:nn.Module # Tokenizer with a codebook
 def _token(self:TokenImage, code):
     "`code` as a token of this image, checked"
     if size := self.model.codebook_size:
-        if isinstance(code, bool) or code not in range(size):
-            raise ValueError(f'code={code}: give an id from 0 to {size-1}')
-        return torch.tensor(int(code))
-    code = torch.as_tensor(code).to('cpu', self.tokens.dtype)
+        return torch.tensor(whole('code', code, 0, size-1))
+    code = tensor_of('code', code, 'give a vector').to('cpu', self.tokens.dtype)
     if code.shape!=self.tokens.shape[1:] or not code.isfinite().all():
         raise ValueError(f'code of shape {tuple(code.shape)}: this tokenizer is a VAE, '
                          f'give a vector of {self.model.token_size} finite numbers')
@@ -294,8 +295,7 @@ def neighbours(self:TokenImage,
     "The codes nearest to that of token `i`, nearest first, without itself"
     [i] = check_places(self, [i])
     book = codes(self.model)
-    if not 1<=c<len(book):
-        raise ValueError(f'c={c}: give a number from 1 to {len(book)-1}, the other codes')
+    c = whole('c', c, 1, len(book)-1, also=', the other codes')
     far = (book-book[self.tokens[i]]).norm(dim=1)
     far[self.tokens[i]] = torch.inf
     return far.topk(c, largest=False).indices
@@ -324,10 +324,9 @@ def nudge(self:TokenImage,
           among:int=16, # Codes that `pixels` ranks, the nearest ones
          )->TokenImage:
     "The same image with a neighbouring code at place `i`"
-    if by not in ('codebook', 'pixels'): raise ValueError(f"by={by!r}: give 'codebook' or 'pixels'")
-    most = among if by=='pixels' else len(codes(self.model))-1
-    if step not in range(1, most+1):
-        raise ValueError(f'step={step}: give a whole number from 1 to {most}')
+    by,others = choice('by', by, ('codebook', 'pixels')),len(codes(self.model))-1
+    most = whole('among', among, 1, others) if by=='pixels' else others
+    step = whole('step', step, 1, most)
     near = self.neighbours(i, among if by=='pixels' else step)
     if by=='pixels':
         change = (self.variants(i, near)-self.decode()).square().mean((1,2,3))
@@ -346,10 +345,13 @@ def move(self:TokenImage,
     if self.model.codebook_size:
         raise ValueError('move needs vectors, and this tokenizer has codes: see nudge and put')
     d = self.model.token_size
-    if isinstance(direction, int):
-        if direction not in range(d):
-            raise ValueError(f'direction={direction}: the channels are 0 to {d-1}')
-        direction = torch.eye(d)[direction]
+    amount = number('amount', amount, -math.inf)
+    if is_whole(direction, -math.inf):
+        direction = torch.eye(d)[whole('direction', direction, 0, d-1, also=', a channel')]
+    want = f'give a channel, or a vector of {d} numbers'
+    direction = tensor_of('direction', direction, want)
+    if direction.shape!=(d,):
+        raise ValueError(f'direction of shape {tuple(direction.shape)}: {want}')
     return self.put(i, self.tokens[i] + amount*direction)
 
 # %% ../../nbs/explore/10_tokens.ipynb #7dd7f33d
@@ -404,7 +406,7 @@ def fewest(self:TokenCurve,
            db:float, # Wanted PSNR
           )->list[int|None]: # For each image; None where no count of the curve is enough
     "The fewest tokens of each image that reach `db`"
-    reached = self.psnr>=db
+    reached = self.psnr>=number('db', db, -math.inf)
     return [self.ks[good.int().argmax()] if good.any() else None for good in reached.T]
 
 @patch
@@ -412,6 +414,7 @@ def fewest(self:TokenImage,
            db:float, # Wanted PSNR
           )->TokenImage:
     "The same image with the fewest first tokens that reach `db`"
+    db = number('db', db, -math.inf)
     for k in range(1, len(self)+1):
         if (few := self.keep(k)).psnr()>=db: return few
     raise ValueError(f'db={db}: all {len(self)} tokens reach {self.psnr():.2f} dB; '
@@ -422,6 +425,7 @@ def curve_counts(n:int, # Tokens of an image
                  points:int=12, # About how many counts
                 )->list[int]:
     "Counts from 1 to `n`, evenly spread in the logarithm"
+    n,points = whole('n', n, 1),whole('points', points, 1)
     return sorted({round(n**(i/points)) for i in range(points+1)})
 
 # %% ../../nbs/explore/10_tokens.ipynb #38a94dc4
@@ -506,7 +510,7 @@ def from_tokens(cls:TokenImage,
     "A line of tokens as an image"
     if weights: check_tokenizer(model, identity(model) | dict(weights=weights))
     check_text(model, text)
-    tokens = torch.as_tensor(tokens).cpu()
+    tokens = tensor_of('tokens', tokens, 'give a line of ids, or of vectors').cpu()
     check_line(model, tokens)
     ti = cls(model, None, tokens, text=text)
     if image is None: return replace(ti, image=ti.decode())
@@ -556,8 +560,8 @@ def from_json(cls:TokenImage,
 def open(cls:TokenImage, model:nn.Module, path:str|Path # A file that `save` wrote
         )->TokenImage:
     "Read a saved state"
-    path = Path(path)
-    if not path.is_file(): raise ValueError(f'there is no file {path}')
+    path = read_path(path)
+    if not path.is_file(): raise ValueError(f'there is no file {shown(path)}')
     return cls.from_json(model, path.read_text(encoding='utf-8'))
 
 # %% ../../nbs/explore/10_tokens.ipynb #bd8110fc

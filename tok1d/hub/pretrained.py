@@ -4,21 +4,23 @@
 
 # %% auto #0
 __all__ = ['DEFAULT', 'BARE', 'HUB', 'DEFAULT_GENERATOR', 'DEFAULT_TEXT', 'Pretrained', 'list_pretrained', 'Found', 'holds_model',
-           'find', 'find_known', 'load', 'load_found', 'find_weights', 'tokenizer_name', 'known_row', 'moved',
-           'tokenizer_for', 'names_for', 'saved_names', 'load_pipeline']
+           'find', 'find_known', 'known_row', 'row_in_repository', 'load', 'load_found', 'find_weights',
+           'tokenizer_name', 'moved', 'tokenizer_for', 'check_tokenizer', 'names_for', 'saved_names', 'load_pipeline']
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c1bd669f
 import difflib, os, re, warnings
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Optional, Union
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 import tok1d
-from ..config import SUFFIXES, Table, is_path, load_config, read_path, to_config
+from ..config import SUFFIXES, Table, is_path, load_config, read_path, shown, to_config
 from ..families import Family, family, family_class, family_of_weights
 from ..models.base import WEIGHT_FILES, BaseModel, load_weights, weights_file
 from ..models.text import TextEncoder
+from ..sample.masked import KEYS, PRESETS as MASKED
 from ..sample.pipeline import Pipeline, TextPipeline
 
 # %% ../../nbs/hub/10_pretrained.ipynb #af134709
@@ -111,6 +113,7 @@ class Found(NamedTuple):
     "Where a model's parts are"
     weights:Path # `.safetensors` or `.bin`
     config:Union[Path, dict, None] # File, content, or `None` if there is none
+    settings:Mapping = MappingProxyType({}) # Of the sampler, that go before the configuration
 
 def _beside(weights):
     "The configuration next to a file with weights, or the one we know for a file of that name"
@@ -124,9 +127,12 @@ def _local(path):
     if path.is_dir():
         runs = sorted(path.glob('checkpoint-*'), key=os.path.getmtime)
         if runs and not any((path/f).is_file() for f in WEIGHT_FILES):
-            raise ValueError(f"{path} holds a training run that isn't finished; load its newest checkpoint, {runs[-1]}, or train on")
+            raise ValueError(f"{shown(path)} holds a training run that isn't finished; load its "
+                             f"newest checkpoint, {shown(runs[-1])}, or train on")
         path = weights_file(path)
-    elif path.suffix not in SUFFIXES: raise ValueError(f"{path} isn't a checkpoint: give a folder, or a .safetensors or .bin file")
+    elif path.suffix not in SUFFIXES:
+        raise ValueError(f"{shown(path)} isn't a checkpoint: give a folder, or a .safetensors or "
+                         ".bin file")
     return Found(path, _beside(path))
 
 # %% ../../nbs/hub/10_pretrained.ipynb #04444806
@@ -191,14 +197,34 @@ def find_known(row:Pretrained)->Found:
 def _no_file(path):
     "What to do about a path where nothing is"
     published = next((n for n,(file,_) in BARE.items() if file==path.name), None)
-    return f"there is no file or folder {path}" + (f"; it is the file of '{published}': give that name to have it from the hub" if published else '')
+    return f"there is no file or folder {shown(path)}" + (f"; it is the file of '{published}': "
+                                                          "give that name to have it from the "
+                                                          "hub" if published else '')
 
 def _no_model(name, known):
     "What to do about a name that nobody has"
     guess = name.lower().replace('_', '-')
     near = [guess] if guess in known else difflib.get_close_matches(guess, known, 3, .5)
-    return (f"'{name}' is no known model, no file or folder, and no hub repository (owner/name)"
+    return (f"'{shown(name)}' is no known model, no file or folder, and no hub repository "
+            "(owner/name)"
             + (f"; did you mean {' or '.join(near)}?" if near else "; see list_pretrained()"))
+
+# %% ../../nbs/hub/10_pretrained.ipynb #78434634
+def known_row(name:Union[str, Path] # Short name, or repository
+             )->Optional[Pretrained]: # `None` if it is none, or a folder here takes its place
+    "The row of the table that `load(name)` would take"
+    if not isinstance(name, str): return None
+    row = next((r for r in list_pretrained() if r.name==name), None)
+    if row is None: return row_in_repository(name)
+    return row if row.embedded or not holds_model(read_path(name)) else None
+
+def row_in_repository(name:str # `owner/name`, perhaps with the hub's address before it
+                     )->Optional[Pretrained]: # `None` for a path, and where not one model lies
+    "The row of the table whose weights a repository holds"
+    repo = name.removeprefix(HUB).strip('/')
+    rows = [r for r in list_pretrained() if r.repo==repo]
+    here = name==repo and os.path.exists(read_path(name))
+    return rows[0] if len(rows)==1 and not here else None
 
 # %% ../../nbs/hub/10_pretrained.ipynb #f3c197a8
 _DTYPES = dict(float32=torch.float32, fp32=torch.float32, float16=torch.float16, fp16=torch.float16, bfloat16=torch.bfloat16, bf16=torch.bfloat16)
@@ -236,7 +262,9 @@ def load(name_or_path:Union[str, Path]=DEFAULT, # Short name (see `list_pretrain
         )->BaseModel: # In eval mode
     "A model with its weights, ready for use"
     device, dtype = _device(device), _dtype(dtype)
-    return load_found(find(name_or_path, config), device, dtype, config)
+    found,row = find(name_or_path, config),known_row(name_or_path)
+    if row and config is None: found = found._replace(settings=MASKED.get(row.name, {}))
+    return load_found(found, device, dtype, config)
 
 def load_found(found:Found, device:Any=None, dtype:Any=None, config:Any=None)->BaseModel: # As for `load`
     "The model whose parts were found"
@@ -246,9 +274,10 @@ def load_found(found:Found, device:Any=None, dtype:Any=None, config:Any=None)->B
     kind = family(cfg.model.family) if cfg and cfg.model.family else family_of_weights(sd)
     if cfg is None: cfg = _no_config(found, kind)
     try: model = family_class(kind).from_tensors(cfg, sd)
-    except ValueError as e: raise ValueError(f"{found.weights}: {e}") from None
+    except ValueError as e: raise ValueError(f"{shown(found.weights)}: {e}") from None
     except (RuntimeError, TypeError, MemoryError) as e:
-        raise ValueError(f"{found.weights}: cannot build {kind.name} from this configuration: {str(e).splitlines()[0]}") from e
+        raise ValueError(f"{shown(found.weights)}: cannot build {kind.name} from this configuration: "
+                         f"{str(e).splitlines()[0]}") from e
     return model.to(device=_device(device), dtype=_dtype(dtype)).eval()
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c237db5a
@@ -264,11 +293,6 @@ def tokenizer_name(cfg # Of a generator
                   )->Optional[str]: # Name or path
     "The tokenizer a configuration names; RAR's published one names the weights of the MaskGIT-VQGAN alone"
     return cfg.experiment.tokenizer_checkpoint or cfg.model.vq_model.pretrained_tokenizer_weight
-
-def known_row(name:Union[str, Path])->Optional[Pretrained]: # `None` if it is none, or a folder here takes its place
-    "The row of the table that `load(name)` would take"
-    row = next((r for r in list_pretrained() if isinstance(name, str) and r.name==name), None)
-    return row if row and (row.embedded or not holds_model(read_path(name))) else None
 
 # %% ../../nbs/hub/10_pretrained.ipynb #61a91a05
 def moved(reference:str, # Name or path in a run's configuration
@@ -296,6 +320,19 @@ def tokenizer_for(name:Union[str, Path], # Of the generator
     path = read_path(name)
     return moved(found, (path if path.is_dir() else path.parent).absolute()) if path.exists() else found
 
+# %% ../../nbs/hub/10_pretrained.ipynb #2e725240
+def check_tokenizer(generator:BaseModel,
+                    tokenizer:BaseModel, # As loaded, before its numbers are rounded
+                    name:Union[str, Path]): # What it was loaded by
+    "Warn if a generator that knows its tokenizer gets another one"
+    from tok1d.data.tokens import fingerprint
+    want = generator.config.experiment.tokenizer_weights
+    if not want or want==(got := fingerprint(tokenizer)): return
+    warnings.warn(f"the tokenizer {shown(name)} has other weights ({got}) than the one this "
+                  f"generator was trained on ({want}): "
+                  "unless only its decoder was trained further, the pictures mean nothing. Give "
+                  "tokenizer=, the one of then")
+
 # %% ../../nbs/hub/10_pretrained.ipynb #f2872680
 def names_for(tokenizer:Union[str, Path], # Name or path
               generator:BaseModel)->Optional[list]: # `None` if they are not known
@@ -322,6 +359,8 @@ def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator
     generator = load(name_or_path, device, dtype, config)
     if not hasattr(generator, 'generate'): raise ValueError(f"{name_or_path} is no generator but a {type(generator).__name__}; `tok1d list` shows the generators")
     tokenizer = tokenizer or tokenizer_for(name_or_path, generator)
-    decoder = load(tokenizer, device, dtype)
+    decoder = load(tokenizer, device)
+    check_tokenizer(generator, decoder, tokenizer)
+    decoder = decoder.to(dtype=_dtype(dtype))
     if generator.num_classes: return Pipeline(generator, decoder, saved_names(name_or_path, generator) or names_for(tokenizer, generator))
     return TextPipeline(generator, decoder, TextEncoder.load(generator.config.model.vq_model.text_encoder, _device(device), _dtype(dtype)))

@@ -20,7 +20,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file,save_file
 from ..basics import atomic_write
 from omegaconf import OmegaConf
-from ..config import DEEPEST,KEYS,MOST,is_path,read_path,to_config,to_dict
+from ..config import DEEPEST,KEYS,MOST,is_path,read_path,shown,to_config,to_dict
 
 # %% ../../nbs/models/05_base.ipynb #7fa4bdf0
 class Encoded(NamedTuple):
@@ -37,9 +37,9 @@ NO_WEIGHTS = {b'version https://git-lfs': "is a Git LFS pointer, a note in place
 def _check_start(path):
     "Refuse a file that holds something else in place of the weights"
     with open(path, 'rb') as f: start = f.read(64).lstrip().lower()
-    if not start: raise ValueError(f"{path} is empty; copy or download it again")
+    if not start: raise ValueError(f"{shown(path)} is empty; copy or download it again")
     for sign,why in NO_WEIGHTS.items():
-        if start.startswith(sign): raise ValueError(f"{path} {why}")
+        if start.startswith(sign): raise ValueError(f"{shown(path)} {why}")
 
 def _read_tensors(path):
     "What the file holds; a zip archive is PyTorch's, whatever its name"
@@ -58,12 +58,15 @@ def load_weights(path:str|Path, # A `.safetensors` file, or a `.bin`/`.pt`/`.pth
                  )->dict[str,Tensor]: # State dict on the CPU
     "Tensors of a checkpoint, by name; `ValueError` for a file that is broken or would execute code"
     path = read_path(path)
-    if not path.is_file(): raise ValueError(f"no weights at {path}: give a .safetensors or .bin file")
+    if not path.is_file():
+        raise ValueError(f"no weights at {shown(path)}: give a .safetensors or .bin file")
     _check_start(path)
     try: sd = _read_tensors(path)
-    except pickle.UnpicklingError as e: raise ValueError(f"{path} {_unpickling(str(e))}") from None
+    except pickle.UnpicklingError as e:
+        raise ValueError(f"{shown(path)} {_unpickling(str(e))}") from None
     except Exception as e: # the readers raise whatever a broken file leads them into, from EOFError to IndexError
-        raise ValueError(f"{path} cannot be read as weights: it is broken, or no checkpoint ({type(e).__name__}: {str(e)[:200]})") from None
+        raise ValueError(f"{shown(path)} cannot be read as weights: it is broken, or no "
+                         f"checkpoint ({type(e).__name__}: {str(e)[:200]})") from None
     return unwrap(sd, path)
 
 # %% ../../nbs/models/05_base.ipynb #11e2f85d
@@ -105,7 +108,7 @@ def unwrap(sd:Any, # What the file held
            path, # For the message
           )->dict[str,Tensor]:
     "The state dict itself, out of every wrapper; averaged weights where there are any"
-    found = _inside(sd)
+    path,found = shown(path),_inside(sd)
     if found is None:
         kind = f"a dictionary with {_few([str(k)[:40] for k in sd])}" if isinstance(sd, Mapping) and sd else type(sd).__name__
         raise ValueError(f"{path} holds no state dict (names with tensors), but {kind}; save the state dict alone, or under one of {', '.join(AVERAGED+RAW)}")
@@ -134,7 +137,8 @@ class BaseModel(nn.Module, PyTorchModelHubMixin, library_name='tok1d', tags=['im
     def from_pretrained(cls, name_or_path, **settings):
         "As the hub's mixin, but a path never goes to the network"
         path = read_path(name_or_path)
-        if not path.exists() and is_path(name_or_path): raise ValueError(f"there is no folder {path}")
+        if not path.exists() and is_path(name_or_path):
+            raise ValueError(f"there is no folder {shown(path)}")
         return super().from_pretrained(str(path) if path.exists() else name_or_path, **settings)
 
     def save_pretrained(self, folder, **settings): return super().save_pretrained(read_path(folder), **settings)
@@ -244,7 +248,8 @@ def weights_file(folder_or_repo:str|Path, # A local folder, else a hub repositor
     if Path(folder_or_repo).is_dir():
         for f in WEIGHT_FILES:
             if (Path(folder_or_repo)/f).is_file(): return Path(folder_or_repo)/f
-        raise ValueError(f"no weights in {folder_or_repo}: expected one of {', '.join(WEIGHT_FILES)}")
+        raise ValueError(f"no weights in {shown(folder_or_repo)}: expected one of "
+                         f"{', '.join(WEIGHT_FILES)}")
     try: return Path(hf_hub_download(str(folder_or_repo), WEIGHT_FILES[0], **kwargs))
     except EntryNotFoundError: return Path(hf_hub_download(str(folder_or_repo), WEIGHT_FILES[1], **kwargs))
 
@@ -267,6 +272,11 @@ class BaseGenerator(BaseModel):
     "A model of token lines; subclasses set `num_tokens`, `codebook_size`, `num_classes`"
     sampler = '' # Name of the module whose `sample(model, condition, …)` draws from it
     length_key = 'model.vq_model.num_latent_tokens' # Where a configuration says how many tokens it draws
+
+    @property
+    def settings(self)->tuple[str,...]: # Empty if the sampler does not say
+        "What a caller of `sample` may choose"
+        return getattr(import_module(self.sampler), 'SETTINGS', ())
 
     @property
     def null_class(self)->int: return self.num_classes # Class id that stands for no condition

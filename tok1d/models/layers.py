@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from torch.utils.checkpoint import checkpoint
+from ..basics import whole
 
 # %% ../../nbs/models/10_layers.ipynb #028b2ad9
 def attend_plain(q:Tensor, # Queries, `b nh n d`
@@ -127,6 +128,7 @@ def sincos_positions(grid:int, # Positions along a side
                     )->Tensor: # `grid² d`, row-major
     "2-d sine-cosine positions (He et al. 2021, as in MAE)"
     if d%4: raise ValueError(f"2-d sine-cosine positions need a width that is a multiple of 4, not {d}")
+    grid = whole('grid', grid, 1)
     freq = 10000**(-torch.arange(d//4).float()/(d//4))
     y,x = torch.meshgrid(torch.arange(grid).float(), torch.arange(grid).float(), indexing='ij')
     ang = [c.reshape(-1,1)*freq for c in (x,y)]  # each grid² d/4
@@ -137,7 +139,10 @@ def resize_positions(pos:Tensor, # `1+g² d`: class position, then a row-major g
                      grid:int, # Positions along a side that are wanted
                     )->Tensor: # `1+grid² d`
     "Positional table for another grid, by bicubic interpolation"
-    g = math.isqrt(len(pos)-1)
+    grid,g = whole('grid', grid, 1),math.isqrt(max(0, len(pos)-1))
+    if pos.ndim!=2 or not g or len(pos)!=1+g*g:
+        raise ValueError(f"positions of shape {tuple(pos.shape)}: expected `1+g² d`, "
+                         "a class position and a square grid")
     if g==grid: return pos
     x = pos[1:].float().view(1,g,g,-1).permute(0,3,1,2)
     x = F.interpolate(x, size=(grid,grid), mode='bicubic', antialias=True, align_corners=False)

@@ -12,6 +12,7 @@ from torch import nn, Tensor
 from typing import NamedTuple
 from fastcore.basics import patch
 from omegaconf import OmegaConf
+from ..basics import number, tensor_of
 from ..families import Family,register
 from .base import BaseGenerator
 from .bottleneck import bottleneck_class
@@ -79,9 +80,20 @@ def scores(self:MaskGen,
           )->Tensor: # `b`, on the model's device
     "The aesthetic scores asked for; those of the configuration where nothing is"
     if score is None: score = self.config.model.maskgen.sample_aesthetic_score
-    score = torch.as_tensor(SCORE if score is None else score, dtype=torch.float32).to(self.device)
+    if score is None: score = SCORE
+    if not isinstance(score, (Tensor,list,tuple)):
+        score = number('aesthetic_score', score, also=', or one for each line')
+    score = tensor_of('aesthetic_score', score, 'give numbers').to(self.device, torch.float32)
     if score.shape not in ((), (b,)): raise ValueError(f"aesthetic_score: got {tuple(score.shape)} for {b} lines; give one number, or one for each")
+    if not score.isfinite().all():
+        raise ValueError(f"aesthetic_score={score.tolist()}: give finite numbers")
     return score.expand(b)
+
+@patch(as_prop=True)
+def settings(self:MaskGen)->tuple[str,...]:
+    "What a caller of `sample` may choose; a score only where the model is told one"
+    names = BaseGenerator.settings.fget(self)
+    return names if self.micro else tuple(k for k in names if k!='aesthetic_score')
 
 @patch
 def condition(self:MaskGen, pooled:Tensor, score)->Tensor: # `b 1 t` → `b t`, with the score's waves

@@ -12,6 +12,7 @@ import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from einops.layers.torch import Rearrange
 from fastcore.basics import patch
+from ..basics import whole
 from ..families import Family,register
 from .base import BaseModel,Encoded
 from .bottleneck import bottleneck_class,bottleneck_sizes,make_bottleneck,need
@@ -232,9 +233,13 @@ def _check_images(self:TiTok, x):
         raise ValueError(f"images: got {tuple(x.shape)} {x.dtype}, expected floats `b 3 {s} {s}` in [0, 1] (tok1d.basics.load_image makes them)")
     if tuple(x.shape[2:])!=(s,s):
         h,w = x.shape[2:]
-        if min(h, w)==s or max(h, w)==s: do = f'crop or pad the other side to {s} (load_image(path, size={s}) crops)'
+        if min(h, w)==s: do = f'crop the longer side to {s} (load_image(path, size={s}) does)'
+        elif max(h, w)==s: do = (f'pad the shorter side to {s} (tok1d.basics.pad_square), '
+                                 f'or enlarge and crop (load_image(path, size={s}))')
         else: do = f'resize them (load_image(path, size={s}))'
-        if h==w: do += f', or let the model be resized with model.resize_positions({h})'
+        c = self.config.model.vq_model
+        if h==w and not h%c.vit_enc_patch_size and not h%c.vit_dec_patch_size:
+            do += f', or let the model be resized with model.resize_positions({h})'
         raise ValueError(f"images of {h}×{w} pixels, but this model reads {s}×{s}: {do}")
 
 # %% ../../nbs/models/40_titok.ipynb #6173d496
@@ -304,7 +309,8 @@ def forward(self:TiTok,
     "Encode and decode; a VAE samples while training"
     enc = self.encode(images, sample=self.training, generator=generator)
     if keep is None: return self._paint(enc.z, text=text),enc
-    if isinstance(keep, int): return self._paint(enc.z[:,:keep], text=text),enc
+    if not (isinstance(keep, Tensor) and keep.ndim):
+        return self._paint(enc.z[:,:whole('keep', keep, 1, self.num_tokens)], text=text),enc
     alive = torch.arange(self.num_tokens, device=enc.z.device)<keep.to(enc.z.device)[:,None]
     return self._paint(enc.z, alive, text),enc
 
@@ -351,8 +357,7 @@ def resize_positions(self:TiTok,
                      image_size:int, # Pixels along a side from now on
                     )->TiTok: # Itself
     "Read and paint another image size, by interpolating the positional embeddings in place"
-    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size<1:
-        raise ValueError(f'image_size={image_size!r}: give pixels along a side, an integer ≥ 1')
+    image_size = whole('image_size', image_size, 1, also=', pixels along a side')
     check_titok(self.config.model.vq_model, image_size)
     c = self.config.model.vq_model
     for net,p in (self.encoder,c.vit_enc_patch_size),(self.decoder,c.vit_dec_patch_size):

@@ -6,13 +6,13 @@
 __all__ = ['check_pair', 'known_names', 'Pipeline', 'one_each', 'seed_each', 'TextPipeline']
 
 # %% ../../nbs/sample/40_pipeline.ipynb #ba7cbd10
-import sys
+import math, sys
 import numpy as np
 import torch
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fastcore.basics import patch
 from torch import nn, Tensor
-from ..basics import to_pil
+from ..basics import choice, is_whole, plain, to_pil, whole
 from .schedules import run_seed
 
 # %% ../../nbs/sample/40_pipeline.ipynb #65ace4b4
@@ -50,8 +50,24 @@ class Pipeline:
             raise ValueError(f"class_names: {len(self.class_names)} names for {generator.num_classes} classes")
 
     @property
+    def settings(self)->tuple[str,...]: return self.generator.settings # That one may choose
+    @property
     def device(self)->torch.device: return self.generator.device
     def __repr__(self): return f"Pipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}): {self.generator.num_classes} classes"
+
+# %% ../../nbs/sample/40_pipeline.ipynb #4da86f6d
+@patch
+def check_settings(self:Pipeline,
+                   names:Iterable[str], # Settings that were asked for
+                   spelt:Callable=str, # How the caller writes them
+                  ):
+    "Refuse settings that this generator's sampler does not use, with those it does"
+    idle = [k for k in names if k not in self.settings]
+    if not idle or not self.settings: return
+    asked,used = (', '.join(map(spelt, names)) for names in (idle, self.settings))
+    these = 'it' if len(idle)==1 else 'them'
+    raise ValueError(f"{asked}: {type(self.generator).__name__} draws without {these}; "
+                     f"what one may choose is {used}")
 
 # %% ../../nbs/sample/40_pipeline.ipynb #fd6540fc
 @patch
@@ -60,8 +76,9 @@ def class_id(self:Pipeline,
             )->int:
     "The id of a class; `ValueError` says what there is"
     n,names = self.generator.num_classes,[s.lower() for s in self.class_names]
-    if isinstance(label, bool) or not isinstance(label, (int,np.integer,str)):
-        raise ValueError(f"class {label!r}: give an id from 0 to {n-1}, or a name")
+    label = plain(label)
+    if not isinstance(label, str) and not is_whole(label, -math.inf):
+        raise ValueError(f"class {label!r:.60}: give an id from 0 to {n-1}, or a name")
     if str(label).removeprefix('-').isdecimal():
         if 0<=int(label)<n: return int(label)
         raise ValueError(f"class {label}: the ids are 0 to {n-1}")
@@ -105,8 +122,7 @@ def tokens(self:Pipeline,
            **settings, # Of the sampler: steps, guidance, temperature, top_k…
           )->Tensor: # `b n`; `b n c` of vectors
     "Lines of tokens"
-    if batch_size<1: raise ValueError(f"batch_size={batch_size}: give at least 1")
-    asked = self.asked(labels)
+    batch_size,asked = whole('batch_size', batch_size, 1),self.asked(labels)
     if not asked: raise ValueError("nothing is asked for: give a class or a prompt, or a list with one for each picture")
     seeds = seed_each(seed, len(asked))
     parts = [(asked[i:i+batch_size], seeds[i:i+batch_size]) for i in range(0, len(asked), batch_size)]
@@ -142,7 +158,7 @@ def __call__(self:Pipeline,
              **settings, # Of the sampler
             )->list|Tensor: # PIL images, unless asked otherwise
     "Pictures of classes"
-    if output not in ('pil','tensor'): raise ValueError(f"output={output!r}: accepted are pil, tensor")
+    output = choice('output', output, ('pil','tensor'))
     x = self.decode(self.tokens(labels, seed, batch_size, progress, **settings), batch_size, labels)
     return x if output=='tensor' else [to_pil(y.cpu()) for y in x]
 
@@ -161,6 +177,7 @@ def paint(self:Pipeline, tokens, what): return self.tokenizer.decode(tokens)
 
 @patch
 def _pairs(self:Pipeline, tokens, labels, batch_size): # batches of lines, and what was asked for
+    batch_size = whole('batch_size', batch_size, 1)
     asked = [None]*len(tokens) if labels is None else self.asked(labels)
     if len(asked)!=len(tokens): raise ValueError(f"{len(asked)} labels for {len(tokens)} lines of tokens; give one for each")
     return ((t, asked[i*batch_size:i*batch_size+len(t)]) for i,t in enumerate(tokens.split(batch_size)))

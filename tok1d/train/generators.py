@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 from torch import nn, Tensor
 from ..basics import image_grid
+from ..config import shown
 from ..data.shards import make_loader
 from ..data.token_shards import make_token_loader, training_spec
 from ..families import family_class, family_of
 from ..sample.schedules import mask_ratio
 from .callbacks import Alarms, Drawing, Measuring, best_model
-from .given import check_tokens, load_tokenizer, text_encoder
+from .given import check_tokens, keep_fingerprint, load_tokenizer, text_encoder
 from .heldout import heldout_lines
 from .loop import Built, Recipe, Task, TrainState, batch_generator, model_size, plural
 from .losses import ar_loss, mlm_loss
@@ -221,10 +222,12 @@ def build_generator(make_task:Callable, # `(cfg, model, tokenizer, texts) → Ta
     tokenizer,texts = load_tokenizer(cfg),text_encoder(cfg)
     place = dict(rank=rank, world=world)
     loader = make_token_loader(cfg, 'train', **place)
-    check_tokens(cfg, [] if loader is None else loader.samples.sources, tokenizer)
+    sources = [] if loader is None else loader.samples.sources
+    check_tokens(cfg, sources, tokenizer)
+    keep_fingerprint(cfg, model, sources, tokenizer)
     if loader is not None: return Built(make_task(cfg, model, None, texts), loader, report)
     if tokenizer is None:
-        raise ValueError(f'{training_spec(cfg)} holds images: set experiment.tokenizer_checkpoint to the tokenizer '
+        raise ValueError(f'{shown(training_spec(cfg))} holds images: set experiment.tokenizer_checkpoint to the tokenizer '
                          'that encodes them, or pretokenize them')
     return Built(make_task(cfg, model, tokenizer, texts), make_loader(cfg, 'train', **place), report)
 

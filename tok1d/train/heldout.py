@@ -6,13 +6,14 @@
 __all__ = ['EVAL_IMAGES', 'EVAL_LINES', 'source_name', 'heldout_images', 'some_lines', 'heldout_lines', 'encoded_lines']
 
 # %% ../../nbs/train/33_heldout.ipynb #76896302
-import numpy as np, torch
+import torch
 from itertools import islice
 from pathlib import Path
 from torch import nn
+from ..config import shown
 from ..data.shards import make_loader
-from ..data.token_shards import open_tokens, training_spec
-from .given import check_tokens
+from ..data.token_shards import LineSizes, fitting_lines, open_tokens, training_spec
+from .given import check_tokens, expected
 
 # %% ../../nbs/train/33_heldout.ipynb #86a6ae53
 EVAL_IMAGES = 256 # of each source
@@ -20,6 +21,7 @@ EVAL_IMAGES = 256 # of each source
 # %% ../../nbs/train/33_heldout.ipynb #4312ac60
 def source_name(source:str, taken)->str: # Not among `taken`
     "What a held-out source is called in the log: as short as is unique"
+    source = shown(source)
     short = Path(source.split('{')[0]).stem.rstrip('-_') or source
     names = [short, source, *(f'{source} ({i})' for i in range(2, len(taken)+3))]
     return next(n for n in names if n not in taken)
@@ -39,29 +41,36 @@ def heldout_images(cfg)->tuple: # Source → `b 3 h w`, source → captions ('' 
 # %% ../../nbs/train/33_heldout.ipynb #fda35711
 EVAL_LINES = 512 # of each source
 
-def some_lines(src, n:int=EVAL_LINES)->dict: # A batch: `tokens` or `moments`, `cls`, `text`
-    "Lines evenly spread over a source; broken ones are left out"
-    out = []
-    for i in np.linspace(0, len(src)-1, min(n, len(src))).round().astype(int):
-        try: out.append(src[int(i)])
-        except ValueError: continue
-    tokens = torch.stack([torch.cat([x['tokens'], x['logvar']], -1) if 'logvar' in x else x['tokens'] for x in out])
-    return {'moments' if 'logvar' in out[0] else 'tokens': tokens} | dict(cls=torch.tensor([-1 if x['cls'] is None else x['cls'] for x in out]), text=[x['recap'] or x['text'] or '' for x in out])
+def some_lines(src, sizes:LineSizes=LineSizes(), # What a line must have
+               n:int=EVAL_LINES)->dict: # A batch: `tokens` or `moments`, `cls`, `text`
+    "Lines evenly spread over a source; those that do not fit are left out, see `fitting_lines`"
+    lines = fitting_lines(src, sizes, n)
+    moments = 'logvar' in lines[0]
+    whole = lambda x: torch.cat([x['tokens'], x['logvar']], -1) if moments else x['tokens']
+    tokens = torch.stack([whole(x) for x in lines])
+    cls = torch.tensor([-1 if x['cls'] is None else x['cls'] for x in lines])
+    text = [x['recap'] or x['text'] or '' for x in lines]
+    return {'moments' if moments else 'tokens': tokens} | dict(cls=cls, text=text)
 
 # %% ../../nbs/train/33_heldout.ipynb #32a8d122
 def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → batch, see `some_lines`
     "Lines a generator is measured on: of each held-out source, and as many of the training tokens"
-    p,out = cfg.dataset.params,{}
+    p,out,model = cfg.dataset.params,{},expected(cfg)
+    sizes = LineSizes(model.num_tokens, model.codebook_size, model.num_classes or None)
     for spec in p.eval_shards_path_or_url.split('::') if p.eval_shards_path_or_url else ():
-        sources = open_tokens(spec, p.cache_dir); check_tokens(cfg, sources, tokenizer)
+        sources = open_tokens(spec, p.cache_dir)
+        check_tokens(cfg, sources, tokenizer)
         name = source_name(spec, [*out, 'training'])
-        out[name] = some_lines(sources[0]) if sources else encoded_lines(cfg, spec, tokenizer)
-    if sources := open_tokens(training_spec(cfg), p.cache_dir): out['training'] = some_lines(sources[0])
+        out[name] = some_lines(sources[0], sizes) if sources else encoded_lines(cfg, spec, tokenizer)
+    if sources := open_tokens(training_spec(cfg), p.cache_dir):
+        out['training'] = some_lines(sources[0], sizes)
     return out
 
 @torch.no_grad()
 def encoded_lines(cfg, spec:str, tokenizer)->dict:
-    if tokenizer is None: raise ValueError(f'dataset.params.eval_shards_path_or_url={spec} holds images: set experiment.tokenizer_checkpoint, or give token shards')
+    if tokenizer is None:
+        raise ValueError(f'dataset.params.eval_shards_path_or_url={shown(spec)} holds images: set '
+                         'experiment.tokenizer_checkpoint, or give token shards')
     c = cfg.copy(); c.dataset.params.eval_shards_path_or_url = spec
     batches = [(tokenizer.encode(x['image']), x) for x in islice(make_loader(c, 'eval', batch_size=64, num_workers=0), EVAL_LINES//64)]
     line = lambda e: torch.cat([e.aux['posterior'].mean, e.aux['posterior'].logvar], -1) if tokenizer.is_vae else e.tokens

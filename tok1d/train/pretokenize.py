@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AUGMENTATIONS', 'LABELS', 'LOOSE', 'adm_resize', 'middle', 'adm_crop', 'Variants', 'centre', 'crops', 'augmented',
            'make_variants', 'labelled', 'Images', 'encode', 'Job', 'asked', 'begin', 'same', 'write_manifest', 'finish',
-           'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
+           'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
 
 # %% ../../nbs/train/70_pretokenize.ipynb #c0309925
 import json, os, sys, warnings
@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader
 from torchvision.transforms.functional import ten_crop
 from tqdm.auto import tqdm
 from typing import NamedTuple
-from ..basics import atomic_write, flatten, open_image, shown
-from ..config import load_config, to_dict
+from ..basics import atomic_write, flatten, open_image, reason, shown
+from ..config import load_config, read_path, shown_lines, to_dict
 from ..data.images import Transform, keep_size, train_transform
-from ..data.shards import _original_size, keyed, open_sources
+from ..data.shards import _original_size, damage, keyed, listed, open_sources
 from ..data.token_shards import MANIFEST, ShardInfo, TokenShard, read_manifest, write_token_shard
 from ..data.tokens import source
 from ..hub.pretrained import DEFAULT, load
@@ -136,7 +136,7 @@ def __getitem__(self:Images, j)->dict: # `key`, and `images` `v 3 h w` with thei
     k,src = i-(int(self.ends[s-1]) if s else 0),self.sources[s]
     key = src.key(k) if hasattr(src, 'key') else shown(src.files[k])
     try: return self.read(src, k, i)
-    except Exception as e: return dict(key=key, why=str(e) if isinstance(e, ValueError) else f'{type(e).__name__}: {e}')
+    except Exception as e: return dict(key=key, why=reason(e))
 
 # %% ../../nbs/train/70_pretokenize.ipynb #b7c1deb2
 @torch.no_grad()
@@ -144,7 +144,7 @@ def encode(tokenizer:nn.Module, images:Tensor)->dict: # `b 3 h w` → arrays by 
     "Tokens as they are stored: ids, or the mean and log-variance of a VAE"
     enc = tokenizer.encode(images.to(tokenizer.device))
     out = dict(tokens=enc.tokens)
-    if tokenizer.is_vae: out['logvar'] = enc.aux['posterior'].logvar
+    if 'posterior' in enc.aux: out['logvar'] = enc.aux['posterior'].logvar
     return {k: v.float().cpu().numpy() if v.is_floating_point() else v.cpu().numpy() for k,v in out.items()}
 
 # %% ../../nbs/train/70_pretokenize.ipynb #fc3ce9d7
@@ -164,7 +164,7 @@ class Job(NamedTuple):
     @property
     def images(self): return sum(map(len, self.sources))
     @property
-    def damaged(self): return {p: d for s in self.sources for p,d in getattr(s, 'damaged', {}).items()} # shard → what is wrong
+    def damaged(self): return damage(self.sources) # shard → what is wrong
     @property
     def shards(self): return [f'{k:06}.safetensors' for k in range(-(-self.images//self.shard_size))]
 
@@ -203,11 +203,15 @@ def begin(job:Job, wanted:dict):
     "Write the manifest, or make sure that the one there asks for the same"
     m = read_manifest(job.out)
     if m is None:
-        if any(job.out.glob('[!.]*.safetensors')): raise ValueError(f"'{job.out}' holds .safetensors files, but no {MANIFEST}; give an empty folder")
+        if any(job.out.glob('[!.]*.safetensors')):
+            raise ValueError(f"'{shown(job.out)}' holds .safetensors files, but no {MANIFEST}; "
+                             "give an empty folder")
         return write_manifest(job, wanted, complete=False)
     plain = json.loads(json.dumps(wanted))
     differ = [f'{k}: {m.get(k)} (now {plain[k]})' for k in plain if k not in LOOSE and not same(k, m.get(k), plain[k])]
-    if differ: raise ValueError(f"'{job.out}' holds tokens that were made otherwise: {'; '.join(differ)}. Give another folder, or ask for the same")
+    if differ:
+        raise ValueError(f"'{shown(job.out)}' holds tokens that were made otherwise: "
+                         f"{'; '.join(differ)}. Give another folder, or ask for the same")
 
 def same(k, a, b): # two tokenizers of equal weights are one, whatever they are called
     return {**a, 'name': ''}=={**b, 'name': ''} if k=='source' and a else a==b
@@ -224,9 +228,18 @@ def finish(job:Job, wanted:dict)->dict: # The manifest
     rows = sum(map(len, shards))
     if not rows:
         for s in shards: Path(s.path).unlink() # so that the same command tries again
-        raise ValueError(f'None of the {job.images:,} images can be used; the first is ' + ': '.join(skipped[0]))
+        raise ValueError(f'None of the {job.images:,} images can be used; the first is '
+                         '' + ': '.join(map(shown, skipped[0])))
     write_manifest(job, wanted, True, rows=rows, skipped=len(skipped), damaged=job.damaged)
     return read_manifest(job.out) | dict(unread=skipped)
+
+# %% ../../nbs/train/70_pretokenize.ipynb #29a3137e
+def is_done(path:Path)->bool: # A shard
+    "Is it there, and whole?"
+    if not path.exists(): return False
+    try: return bool(TokenShard(path).info)
+    except ValueError as e: warnings.warn(f'{reason(e)}; it is made again')
+    return False
 
 # %% ../../nbs/train/70_pretokenize.ipynb #c94520aa
 def run(job:Job, wanted:dict, acc:Accelerator)->dict|None: # What was made; only the first process knows
@@ -235,7 +248,7 @@ def run(job:Job, wanted:dict, acc:Accelerator)->dict|None: # What was made; only
         begin(job, wanted)
         for f in job.out.glob('.tmp-*'): f.unlink()
     acc.wait_for_everyone()
-    todo = [k for k,s in enumerate(job.shards) if not (job.out/s).exists()]
+    todo = [k for k,s in enumerate(job.shards) if not is_done(job.out/s)]
     acc.wait_for_everyone()  # all have looked before anyone writes, so all divide the same list
     mine = todo[acc.process_index::acc.num_processes]
     n = lambda ks: sum(min(job.shard_size, job.images-k*job.shard_size) for k in ks)
@@ -252,7 +265,10 @@ def make_job(data, out, model, tokenizer, augment, passes, recipe, batch_size, s
     variants = make_variants(augment, model.image_size, passes, recipe)
     info = ShardInfo(source(model.requires_grad_(False), tokenizer), variants.names, [])
     filtered = bool(recipe is not None and recipe.dataset.preprocessing.res_ratio_filtering)
-    return Job(open_sources(data, cache_dir), Path(out), model, info, variants, seed, shard_size, max(1, batch_size//len(variants.names)), num_workers, filtered)
+    per_batch = max(1, batch_size//len(variants.names))
+    sources = open_sources(data, cache_dir)
+    return Job(sources, read_path(out), model, info, variants, seed, shard_size, per_batch,
+               num_workers, filtered)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #b8a89dc9
 def pretokenize(data:str, # Images: a folder, tar shards like data/{0000..0099}.tar, several joined by ::
@@ -277,19 +293,27 @@ def pretokenize(data:str, # Images: a folder, tar shards like data/{0000..0099}.
 
 # %% ../../nbs/train/70_pretokenize.ipynb #3ff29278
 def plan(job:Job, data, augment, acc)->str:
+    "What will be done"
     s,v = job.info.source,len(job.variants.names)
     there = sum((job.out/f).exists() for f in job.shards)
-    lines = dict(tokenizer=f'{s.name}, {s.num_tokens} tokens' + (f' of {s.codebook_size} codes' if s.codebook_size else f' of {s.token_size} channels'),
-                 images=f'{job.images:,} in {data}', variants=f'{v} of each ({augment}): {v*job.images:,} lines',
-                 shards=f'{len(job.shards)}' + (f', {there} of them done' if there else ''), device=f'{acc.device}, {acc.num_processes} process' + 'es'*(acc.num_processes>1), output=str(job.out))
+    of = f'of {s.codebook_size} codes' if s.codebook_size else f'of {s.token_size} channels'
+    lines = dict(tokenizer=f'{shown(s.name)}, {s.num_tokens} tokens '
+                           f'{of}', images=f'{job.images:,} in {shown(data)}',
+                 variants=f'{v} of each ({augment}): {v*job.images:,} lines',
+                 shards=f'{len(job.shards)}' + (f', {there} of them done' if there else ''),
+                 device=f'{acc.device}, {acc.num_processes} '
+                        'process' + 'es'*(acc.num_processes>1), output=shown(job.out))
     return '\n'.join(f'{k:>9}  {t}' for k,t in lines.items())
 
 def report(made:dict, job:Job)->str:
+    "What was done, and what was lost"
     size = sum((job.out/s).stat().st_size for s in job.shards)
-    lines = [f"{made['rows']:,} lines of tokens in {job.out}, {size/2**20:.1f} MB; train with dataset.params.train_shards_path_or_url={job.out}"]
-    if n := made['skipped']: lines += [f'{n} of {job.images:,} images could not be read:'] + [f'  {key}: {why}' for key,why in made['unread'][:5]] + ['  …']*(n>5)
-    if d := made.get('damaged'):
-        lines += [f'{len(d)} of the tar shards are damaged, images are lost:'] + [f'  {shown(p)}: {why}' for p,why in [*d.items()][:5]]
+    lines = [f"{made['rows']:,} lines of tokens in {shown(job.out)}, {size/2**20:.1f} MB; "
+             f'train with dataset.params.train_shards_path_or_url={shown(job.out)}']
+    lines += listed(f"{made['skipped']} of {job.images:,} images could not be "
+                    "read", dict(made['unread']))
+    lines += listed(f"{len(job.damaged)} of the tar shards are damaged, images are "
+                    "lost", job.damaged)
     return '\n'.join(lines)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #a2ae3d26
@@ -303,8 +327,10 @@ def parser():
 def main(argv:list|None=None): # Arguments; those of the process unless given
     "Pretokenize from the command line"
     kw = vars(parser().parse_args(sys.argv[1:] if argv is None else argv))
+    for stream in (sys.stdout, sys.stderr): # a file name may hold what an ASCII terminal cannot show
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     try: pretokenize(**{k: v for k,v in kw.items() if k not in ('pdb','xtra')})
-    except ValueError as e: sys.exit(f'tok1d pretokenize: {e}')
+    except (ValueError, OSError) as e: sys.exit(shown_lines(f'tok1d pretokenize: {e}'))
 
 # %% ../../nbs/train/70_pretokenize.ipynb #5a70cb47
 #| eval: false

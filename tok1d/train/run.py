@@ -4,26 +4,29 @@
 
 # %% auto #0
 __all__ = ['USAGE', 'learning', 'accelerator', 'check_run', 'check_learning', 'check_range', 'freeze', 'recipe_of', 'build',
-           'WandB', 'trackers', 'watchers', 'train', 'prepare', 'finish', 'draw_curve', 'leave', 'main']
+           'WandB', 'trackers', 'watchers', 'train', 'holding', 'departure', 'enlist', 'prepare', 'waiting',
+           'check_start', 'finish', 'draw_curve', 'leave', 'main']
 
 # %% ../../nbs/train/60_run.ipynb #1dee8231
 import gc, sys, warnings
 import torch
 from accelerate import Accelerator
-from contextlib import nullcontext
+from accelerate.tracking import WandBTracker
+from contextlib import ExitStack, contextmanager
 from fastcore.imports import in_notebook
 from pathlib import Path
 from torch import nn
 from ..basics import seed_everything
-from ..config import list_presets, load_config, save_config, to_dict
+from ..config import list_presets, load_config, save_config, shown, shown_lines, to_dict
 from ..data.shards import save_class_names
 from ..data.token_shards import training_spec
 from ..families import family_of, resolve
 from .callbacks import (EMA, Alarms, Codebook, JSONLog, Metrics, ProgressBar, StopOnSignal, TensorBoard,
                                    best_model, from_outside, plot_log, scalars)
 from .checkpoints import Checkpoints, list_checkpoints, lock, resume
-from .loop import Callback, Recipe, Task, TrainState, fit, make_accelerator, make_state
-from .plan import describe, number_format, on_cpu
+from .loop import (Callback, Recipe, Task, TrainState, agreed, fit, make_accelerator, make_state,
+                              together)
+from .plan import codebook_keys, describe, has_wandb, number_format, on_cpu
 from .schedules import make_optimizers, make_schedulers
 
 # %% ../../nbs/train/60_run.ipynb #a8775877
@@ -48,15 +51,12 @@ def accelerator(cfg)->Accelerator:
 # %% ../../nbs/train/60_run.ipynb #6171dda0
 def check_run(cfg)->Path: # Output folder
     "What a run cannot do without, and what would be noticed only after hours"
-    steps = cfg.training.max_train_steps
-    needed = {'experiment.output_dir': cfg.experiment.output_dir, 'training.max_train_steps': steps,
+    needed = {'experiment.output_dir': cfg.experiment.output_dir,
+              'training.max_train_steps': cfg.training.max_train_steps,
               'dataset.params.train_shards_path_or_url': training_spec(cfg)}
     for key,value in needed.items():
         if not value:
             raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
-    if cfg.training.quantizer_start>=steps:
-        raise ValueError(f'training.quantizer_start={cfg.training.quantizer_start}: the codebook would never '
-                         f'start in {steps} steps (training.max_train_steps). Lower the first, or raise the second.')
     check_learning(cfg)
     check_range(cfg)
     return Path(cfg.experiment.output_dir)
@@ -101,43 +101,46 @@ def recipe_of(cfg)->Recipe:
 def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
     "Model, task, data and optimizers"
     seed_everything(cfg.training.seed)
-    task,loader,report = recipe_of(cfg).build(cfg, acc.process_index, acc.num_processes)
-    freeze(task.model, cfg.training.frozen)
-    st = make_state(task, loader, *learning(cfg, task), acc, cfg.training.max_train_steps, seed=cfg.training.seed, max_grad_norm=cfg.training.max_grad_norm)
-    seed_everything(cfg.training.seed + 1 + acc.process_index)
+    with together():
+        task,loader,report = recipe_of(cfg).build(cfg, acc.process_index, acc.num_processes)
+        freeze(task.model, cfg.training.frozen)
+        optimizers,schedulers = learning(cfg, task)
+    t = cfg.training
+    st = make_state(task, loader, optimizers, schedulers, acc, t.max_train_steps,
+                    seed=t.seed, max_grad_norm=t.max_grad_norm)
+    seed_everything(t.seed + 1 + acc.process_index)
     return st,report
 
 # %% ../../nbs/train/60_run.ipynb #fdfe8ba5
 class WandB(Callback):
-    "Scalars for Weights & Biases, offline with `WANDB_MODE=offline` (`training.enable_wandb`)"
-    def __init__(self, project:str, name:str|None, settings:dict):
-        try:
-            import wandb
-        except ImportError:
-            raise ValueError('training.enable_wandb=true needs the package wandb: pip install wandb, '
-                             'or set it to false (TensorBoard and log.jsonl are always written)') from None
-        self.wandb,self.project,self.name,self.settings = wandb,project,name,settings
-        self.run = None
+    "Scalars for Weights & Biases by accelerate's tracker; `WANDB_MODE=offline` works as always"
+    optional = True
+    def __init__(self, project:str, # Group of runs
+                 name:str|None, # Of this run
+                 settings:dict): # The configuration
+        self.project,self.name,self.settings = project,name,settings
+        self.tracker = None
 
     def start(self, st):
-        if st.acc.is_main_process:
-            self.run = self.wandb.init(project=self.project, name=self.name, config=self.settings)
+        if not st.acc.is_main_process:
+            return
+        tracker = WandBTracker(self.project, name=self.name)
+        tracker.start()
+        tracker.store_init_configuration(self.settings)
+        self.tracker = tracker
 
     def log(self, st, record):
-        if self.run:
-            self.run.log(scalars(record), step=record['step'])
+        if self.tracker: self.tracker.log(scalars(record), step=record['step'])
 
     def end(self, st):
-        if self.run:
-            self.run.finish()
+        if self.tracker: self.tracker.finish()
 
 # %% ../../nbs/train/60_run.ipynb #d54419d0
 def trackers(cfg)->list: # Callbacks
     "Who else is told what was measured"
-    if not cfg.training.enable_wandb:
-        return []
     e = cfg.experiment
-    return [WandB(e.project or 'tok1d', e.name, to_dict(cfg))]
+    wanted = cfg.training.enable_wandb and has_wandb()  # if not, `unheeded` says so
+    return [WandB(e.project or 'tok1d', e.name, to_dict(cfg))] if wanted else []
 
 # %% ../../nbs/train/60_run.ipynb #918cad83
 def watchers(cfg, st:TrainState, out:Path)->list: # Callbacks
@@ -157,43 +160,87 @@ def train(cfg # Configuration, see `load_config`
          )->Path: # Output folder
     "Train what a configuration describes, from wherever it was left"
     out = check_run(cfg)
-    acc = accelerator(cfg)
-    st,report = build(cfg, acc)
-    with lock(out) if acc.is_main_process else nullcontext():
-        prepare(cfg, st, out, report)
-        fit(st, st.callbacks)
-        if acc.is_main_process:
-            finish(cfg, st, out)
-        leave(st)
+    st,report = build(cfg, accelerator(cfg))
+    with departure(st):
+        enlist(cfg, st, out)
+        with holding(st, out):
+            prepare(cfg, st, out, report)
+            fit(st, st.callbacks)
+            with together():
+                if st.acc.is_main_process: finish(cfg, st, out)
     return out
 
+# %% ../../nbs/train/60_run.ipynb #565943e3
+@contextmanager
+def holding(st:TrainState, out:Path):
+    "The first process holds the folder of the run; if it cannot, all end"
+    with ExitStack() as held:
+        with together():
+            if st.acc.is_main_process: held.enter_context(lock(out))
+        yield
+
+@contextmanager
+def departure(st:TrainState):
+    "All processes leave together, when the work is done or when all know that it failed"
+    try:
+        yield
+    except Exception as error:
+        if agreed(error): leave(st)
+        raise
+    leave(st)
+
 # %% ../../nbs/train/60_run.ipynb #1f913a5c
+def enlist(cfg, st:TrainState, out:Path):
+    "Call those who watch; refuse what can be refused before anything is written"
+    with together():
+        st.callbacks = tuple(watchers(cfg, st, out))
+        if st.task.frozen==('teacher',):
+            for m in (st.task.model, st.ema):
+                if m is not None: m.attach_pixel_tokenizer(st.task.teacher)
+        if not list_checkpoints(out):
+            check_start(cfg, st)
+    learns = any(isinstance(cb, Codebook) for cb in st.callbacks)
+    if cfg.training.quantizer_start and not learns and not codebook_keys(cfg):
+        st.notes.append('training.quantizer_start has no effect: no codebook learns here')
+
 def prepare(cfg, st:TrainState, out:Path, report:str):
-    "Everything up to the first step: who watches, the checkpoint, the plan"
-    acc = st.acc
-    cbs = watchers(cfg, st, out)
-    if st.task.frozen==('teacher',):
-        for m in (st.task.model, st.ema):
-            if m is not None: m.attach_pixel_tokenizer(st.task.teacher)
-    found = resume(st, cbs, out, cfg.experiment.resume)
-    acc.print(describe(cfg, st, out, found, report), flush=True)
-    if acc.is_main_process:
-        save_config(cfg, out/'config.yaml')
-        sources = getattr(getattr(st.loader, 'samples', None), 'sources', ())
-        named = save_class_names(sources, out)
-        if named:
-            print(named)
+    "The checkpoint and the plan"
+    found = resume(st, st.callbacks, out, cfg.experiment.resume)
+    with together():
+        check_start(cfg, st)
+        st.acc.print(shown_lines(describe(cfg, st, out, found, report)), flush=True)
+        if st.acc.is_main_process:
+            save_config(cfg, out/'config.yaml')
+            sources = getattr(getattr(st.loader, 'samples', None), 'sources', ())
+            named = save_class_names(sources, out)
+            if named: print(named)
+
+# %% ../../nbs/train/60_run.ipynb #b7406be5
+def waiting(st:TrainState)->list: # Callbacks
+    "Codebooks that have not begun"
+    books = [cb for cb in st.callbacks if isinstance(cb, Codebook)]
+    begun = lambda cb: st.step>=cb.quantizer_start if cb.begun is None else cb.begun
+    return [cb for cb in books if not begun(cb)]
+
+def check_start(cfg, st:TrainState):
+    "Does the codebook begin before the run ends?"
+    start = cfg.training.quantizer_start
+    if any(cb.quantizer_start>=st.steps for cb in waiting(st)):
+        raise ValueError(f'training.quantizer_start={start}: the codebook would never start in '
+            f'{st.steps} steps (training.max_train_steps). Lower the first, or raise the second.')
 
 # %% ../../nbs/train/60_run.ipynb #7d1a9fee
 def finish(cfg, st:TrainState, out:Path):
-    "Write the finished model, or say how to go on"
+    "Write the finished model, or say how to go on, and what was lost of the data"
+    lost = getattr(st.loader, 'losses', str)() # a loader of one's own may not count
+    if lost: print(lost)
     if st.step<st.steps:
         print(f'Stopped at step {st.step} of {st.steps}. The same command continues from '
               f'{list_checkpoints(out)[-1].name}.')
         return
     best_model(st)._save_pretrained(out)  # `save_pretrained` would add the hub's empty model card
     draw_curve(out)
-    print(f'Finished. The model is in {out}: {recipe_of(cfg).opens}("{out}")')
+    print(f'Finished. The model is in {shown(out)}: {recipe_of(cfg).opens}("{shown(out)}")')
 
 def draw_curve(out:Path):
     "Draw `curve.png`, if there is anything to draw; whether that works decides nothing"
@@ -206,9 +253,13 @@ def draw_curve(out:Path):
 def leave(st:TrainState):
     "End all processes together; gloo aborts at exit when something still hangs on the group"
     acc = st.acc
-    if acc.num_processes==1: return
-    st.nets.clear(); st.optimizers.clear(); st.schedulers.clear()
-    acc.free_memory(); gc.collect(); acc.wait_for_everyone(); acc.end_training()
+    if acc.num_processes==1:
+        return
+    for held in (st.nets, st.optimizers, st.schedulers): held.clear()
+    acc.free_memory()
+    gc.collect()
+    acc.wait_for_everyone()
+    acc.end_training()
 
 # %% ../../nbs/train/60_run.ipynb #f6f7366b
 USAGE = """usage: tok1d train config=NAME_OR_PATH [KEY=VALUE …]
@@ -243,7 +294,8 @@ def main(argv:list|None=None): # Arguments; those of the process unless given
         if len(named)!=1: raise ValueError(f'Exactly one config=NAME_OR_PATH is needed, got {len(named)}; --help lists the presets.')
         cfg = load_config(named[0].removeprefix('config='), [a for a in args if a not in named])
         train(cfg)
-    except (ValueError, OSError, FloatingPointError) as e: sys.exit(f'tok1d train: {e}')
+    except (ValueError, OSError, FloatingPointError) as e: sys.exit(shown_lines('tok1d train: '
+                                                                                f'{e}'))
 
 # %% ../../nbs/train/60_run.ipynb #5a70cb47
 #| eval: false
