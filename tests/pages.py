@@ -34,7 +34,7 @@ def settled(img, quiet=1.5):
     return last
 
 def answers(url):
-    try: return urllib.request.urlopen(url, timeout=2).status == 200
+    try: return urllib.request.urlopen(url, timeout=20).status == 200
     except (urllib.error.URLError, OSError): return False
 
 @contextmanager
@@ -48,7 +48,7 @@ def serving(*args, path='', cwd=None, env=()):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
         try:
             url = f'http://127.0.0.1:{port}'
-            until(lambda: answers(url + path) or server.poll() is not None, f'{args} answers', 120)
+            until(lambda: answers(url + path) or server.poll() is not None, f'{args} answers', 300)
             assert server.poll() is None, server.stdout.read()
             yield url
         finally: server.terminate()

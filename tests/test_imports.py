@@ -72,7 +72,7 @@ def test_declared():
     # what is asked for by name where it is wanted, and whose absence is a message; Triton comes with PyTorch
     optional = {'triton', 'flash_kmeans', 'wandb', 'imageio_ffmpeg', 'torch_fidelity'}
     tops = {name.split('.')[0] for path in sources(ROOT) for _, name in imported(path, ROOT)}
-    tops -= {*sys.stdlib_module_names, 'tok1d', 'demos', *optional}
+    tops -= {*sys.stdlib_module_names, 'tok1d', 'demos', 'demo_common', *optional}
     assert not {top for top in tops if not declared & {plain(d) for d in found.get(top, [top])}}, 'in settings.ini these are no requirement'
 
 def test_model_alone():

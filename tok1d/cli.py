@@ -727,13 +727,15 @@ def load_page(name:str):
     spec.loader.exec_module(page)
     return page
 
-@app.command(epilog=examples('tok1d demo', 'tok1d demo token_count --port 7861'))
-def demo(name:Annotated[str, typer.Argument(help='Which one.')]='token_count',
+@app.command(epilog=examples('tok1d demo                            # all of them, as tabs',
+                             'tok1d demo generation -m tok1d-tiny-rar --port 7861'))
+def demo(name:Annotated[str, typer.Argument(help='Which one: token_count, interpolation, generation, or all.')]='all',
          port:Annotated[Optional[int], typer.Option(min=1, max=65535, help='Port on this machine; the first free one from 7860 by default.', show_default=False)]=None,
-         model:ModelOption='tok1d-tiny-vq'):
+         model:Annotated[Optional[str], typer.Option('--model', '-m', help='Tokenizer, or generator: a name from [bold]tok1d list[/], or a folder with config.json and weights. What is built in by default.', show_default=False)]=None):
     "Start a demo: a web page that runs on this machine alone."
     page = load_page(name)
-    page.launch(page.build(tokenizer(model), name=model), port=port)
+    given = page.opened(model) if model else None
+    page.launch(page.build(given, name=model), port=port)
 
 # %% ../nbs/90_cli.ipynb #738e74aa
 bench_app = typer.Typer(no_args_is_help=True, help='Time samplers and ops against their plain forms, on this machine.')

@@ -8,103 +8,41 @@ the drawing in `tok1d.explore.show`; here are only the parts of the page and wha
 import os
 os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')  # read when gradio is imported
 
-import argparse
-import atexit
 import base64
-import html
-import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
-from PIL import Image
-from tok1d.basics import FORMATS, crop_share, default_device, open_image, pad_square
+from tok1d.basics import crop_share, default_device, pad_square
+from tok1d.cli import tokenizer as opened
 from tok1d.data.embedded import photos, samples
 from tok1d.data.tokens import TokenSet, save_tokens, source
 from tok1d.explore.search import tokens_and_curve
 from tok1d.explore.show import curve_figure, ids_html, stats_html, view_pictures
 from tok1d.explore.tokens import explore_tokens
-from tok1d.hub.pretrained import DEFAULT, list_pretrained, load
+from tok1d.hub.pretrained import DEFAULT, load
 
-MAX_FILE = '20mb'          # of an upload
-MAX_PIXELS = 50_000_000    # of an upload: what a good camera takes; decoded, 150 MB
-KEPT = 3600                # seconds that an upload and what was made of it stay on the disk
-MAX_WAITING = 60           # requests in the queue, beyond which a visitor is asked to come again
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import demo_common as common
 
 INTRO = """# How many tokens does an image need?
 A tokenizer turns an image into a short line of tokens. Keep only the first few of them with the slider, and see what comes back."""
-SHIPPED = ' It learned from drawn characters and emoji: of a photo it keeps the layout and the colours, no faces and no fine detail.'
 PSNR = ' **PSNR** says how close the reconstruction is: at 20 dB a picture is recognisable, at 30 dB it looks good.'
 
 CSS = """
-.gradio-container { max-width: 1180px !important; margin: auto }
-.pixels img { image-rendering: pixelated; width: 100%; height: 100%; object-fit: contain }
-#examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); grid-template-rows: none; grid-auto-rows: auto }
-#examples .grid-wrap { overflow: visible; padding: 0; min-height: 0; height: auto }
-#examples .caption-label { display: none }
-#examples { min-height: 0 !important }
 #stats .html-container, #ids .html-container { padding: 0 }
 #pictures .column { gap: 4px }
 #pictures strong { font-size: .85rem; white-space: nowrap }
 @media (max-width: 640px) {
   #pictures strong { font-size: .75rem }
-  #examples, #examples .grid-wrap { min-width: 0; max-width: calc(100vw - 64px); overflow-x: auto }
-  #examples .grid-container { grid-auto-flow: column; grid-template-columns: none; grid-auto-columns: 56px }
   #image, #image > * { max-height: 190px; min-height: 0 !important }
 }
 #curve img { max-width: min(100%, 480px); background: none }
-#results.stale > * { opacity: .35; transition: opacity .15s .35s }
-#results::before { content: ""; display: block; height: 1.4em; margin-bottom: -.6em; font-size: .85rem }
-#results.stale::before { content: "working on it; what you see is still the last picture"; animation: appear .15s .35s both }
-@keyframes appear { from { opacity: 0 } }
-#search input:focus-visible, #whole input:focus-visible, #tokens input:focus-visible, #examples button:focus-visible { outline: 3px solid #ea580c; outline-offset: 2px }
-#tokens input[type=range]::-webkit-slider-thumb { border: 2px solid #ea580c }
 """
-
-HEAD = """<script>
-new MutationObserver(() => document.querySelectorAll('#examples button:has(img)').forEach(b => {
-  const name = b.querySelector('.caption-label')?.textContent.trim()
-  if (name && b.title != name) { b.title = name; b.setAttribute('aria-label', name) }
-})).observe(document, {childList: true, subtree: true})
-</script>"""
-WAITING = "(...values) => { document.getElementById('results')?.classList.add('stale'); return values }"
-DONE = "() => document.getElementById('results')?.classList.remove('stale')"
-
-
-def private_cache():
-    "A folder for uploads that no other program shares, and that goes with this one"
-    if 'GRADIO_TEMP_DIR' in os.environ: return
-    os.environ['GRADIO_TEMP_DIR'] = tempfile.mkdtemp(prefix='tok1d-demo-')
-    atexit.register(shutil.rmtree, os.environ['GRADIO_TEMP_DIR'], ignore_errors=True)
-
-
-class Upload(gr.Image):
-    "An image that hands on the uploaded file itself, in every format, and nothing else that lies on this machine"
-    is_template = True  # gr.Image in the browser
-
-    def preprocess(self, payload):
-        if payload is None: return None
-        path = Path(payload.path or '').resolve()
-        inside = path.is_relative_to(Path(get_upload_folder()).resolve())
-        if not inside or not path.is_file(): raise gr.Error('That image was not uploaded here, or not lately: upload it (again).', print_exception=False)
-        return str(path)
-
-
-class Count(gr.Slider):
-    "A slider whose box of numbers may be empty"
-    is_template = True
-
-    def preprocess(self, payload):
-        number = isinstance(payload, (int, float)) and not isinstance(payload, bool)
-        if number and self.minimum <= payload <= self.maximum and payload == int(payload): return int(payload)
-        raise gr.Error(f'How many tokens? A whole number from {self.minimum} to {self.maximum}.', print_exception=False)
+WAITING, DONE = common.waiting('results')
 
 
 def picture(name, buttons=()):
@@ -125,13 +63,6 @@ def on_any_ground(figure):
     return figure
 
 
-def about(model, name):
-    "Which model this is, and what to expect of it"
-    ships = any(row.embedded and row.name == name for row in list_pretrained())
-    size = f'{model.image_size} × {model.image_size} pixels'
-    return f'Model: **{html.escape(str(name))}**, which sees {size} and makes {model.num_tokens} tokens of them.{SHIPPED*ships}{PSNR}'
-
-
 def crop_note(size, whole):
     "What the model does not see of an image that is not square"
     share = crop_share(*size)
@@ -147,32 +78,18 @@ def download(tokens, name, origin):
     return f'<p><a download="tokens.json" href="{href}">Download the tokens</a>, for <code>tok1d decode tokens.json -o pictures</code></p>'
 
 
-def claimed_size(path):
-    "Width and height as the header says; 0 where it says nothing"
-    with suppress(Exception), Image.open(path, formats=FORMATS) as im: return im.size
-    return 0, 0
-
-
-def read_upload(path):
-    "An uploaded image, if it is one and not too large"
-    width, height = claimed_size(path)
-    if width*height > MAX_PIXELS: raise ValueError(f'{path} has {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are accepted here: scale it down first')
-    return open_image(path)
-
-
 def build(model=None, # Tokenizer; the shipped one when None
           k=8, # Tokens to start with
           name=None, # What the model is called
          ):
     "The page, ready to `launch`"
-    private_cache()
     name = name or (DEFAULT if model is None else 'your own')
     model = load(device=default_device()) if model is None else model
     n, examples, origin = model.num_tokens, [*photos(), *samples()], source(model, name)
 
     @lru_cache(maxsize=32)  # Gradio names an uploaded file by its content, so a path stands for one image
     def opened(path, search, whole):
-        image = read_upload(path)
+        image = common.read_upload(path)
         return *tokens_and_curve(model, pad_square(image, model.image_size) if whole else image, 4 if search else 0), image.size
 
     @lru_cache(maxsize=256)
@@ -188,29 +105,28 @@ def build(model=None, # Tokenizer; the shipped one when None
         except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
             first, = said(request and request.session_hash, path, k, search, whole)
             again = .01 < time.monotonic() - first < 3  # the page tells of one upload twice; its visitor need not hear twice
-            raise gr.Error(str(e).replace(str(Path(path).parent) + os.sep, ''), visible=not again, print_exception=False) from e
+            raise common.refused(e, path, visible=not again) from e
         line = ' '.join(map(str, view.ids or ()))
         return *view_pictures(view), stats_html(view), ids_html(view) + link, on_any_ground(curve_figure(curve, view, dpi=160)), line, crop_note(size, whole)
 
     def pick(event: gr.SelectData): return examples[event.index][1]
 
-    with gr.Blocks(title='tok1d: token count', analytics_enabled=False, delete_cache=(KEPT//6, KEPT)) as demo:
-        gr.Markdown(f'{INTRO}\n\n{about(model, name)}')
+    with common.page('token count') as demo:
+        gr.Markdown(f'{INTRO}\n\n{common.about(model, name)}{PSNR}')
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 gr.Markdown('**your image**')
-                image = Upload(dict(examples)['critter'], show_label=False, label='your image', sources=['upload', 'clipboard', 'webcam'], format='png', height=260, elem_id='image')
+                image = common.Upload(dict(examples)['critter'], show_label=False, label='your image', sources=['upload', 'clipboard', 'webcam'], format='png', height=260, elem_id='image')
                 note = gr.Markdown(elem_id='note')
                 gr.Markdown('**or one of these**')
-                gallery = gr.Gallery([(im, title) for title, im in examples], show_label=False, label='examples', container=False, allow_preview=False, interactive=False,
-                                     object_fit='cover', height='auto', buttons=[], elem_id='examples', elem_classes='pixels')
+                gallery = common.examples_row(examples, label='examples', elem_id='examples')
             with gr.Column(scale=2, min_width=320):
-                slider = Count(1, n, min(k, n), step=1, label=f'tokens kept, of {n}', elem_id='tokens')
+                slider = common.Count(1, n, min(k, n), step=1, label=f'tokens kept, of {n}', elem_id='tokens')
                 with gr.Row():
                     better = gr.Checkbox(False, label='search for better tokens', info='Try four codes for each token and let the decoder judge: slower, and closer to the image.',
                                          visible=bool(model.codebook_size), container=False, elem_id='search')
                     whole = gr.Checkbox(False, label='whole picture', info='Put it on a white square instead of cutting out its centre.', container=False, elem_id='whole')
-                with gr.Column(elem_id='results'):
+                with gr.Column(elem_id='results', elem_classes='results'):
                     with gr.Row(elem_id='pictures'):
                         pictures = [picture('original'), picture('reconstruction', ['download']), picture('difference')]
                     stats = gr.HTML(padding=False, elem_id='stats')
@@ -224,22 +140,8 @@ def build(model=None, # Tokenizer; the shipped one when None
     return demo
 
 
-def launch(demo, host='127.0.0.1', port=None, **kw):
-    "Serve the page, to this machine unless `host` says otherwise"
-    if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the folder of uploads goes
-    theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    queue = demo.queue(default_concurrency_limit=2, max_size=MAX_WAITING)
-    return queue.launch(server_name=host, server_port=port, share=False, ssr_mode=False, theme=theme, css=CSS, head=HEAD, max_file_size=MAX_FILE,
-                        footer_links=['api', 'settings'], **kw)
+def launch(demo, host='127.0.0.1', port=None, **kw): return common.serve(demo, host, port, CSS, **kw)
 
 
-def main(argv=None):
-    p = argparse.ArgumentParser(description='How many tokens does an image need? A page to try it.')
-    p.add_argument('--model', default=DEFAULT, help='name, folder or file of a tokenizer (see `tok1d list`); the shipped one if not given')
-    p.add_argument('--host', default='127.0.0.1', help='address to serve on; 0.0.0.0 for every machine that can reach this one')
-    p.add_argument('--port', type=int, help='port to serve on; the first free one from 7860 if not given')
-    args = p.parse_args(argv)
-    launch(build(load(args.model), name=args.model), args.host, args.port)
-
-
-if __name__ == '__main__': main()
+if __name__ == '__main__':
+    common.run(build, opened, launch, 'How many tokens does an image need? A page to try it.', 'name, folder or file of a tokenizer')

@@ -8,7 +8,7 @@ __all__ = ['TOLERANCE', 'EQUAL', 'RECIPE', 'Check', 'NotHere', 'run_check', 'wor
            'same_weights', 'check_resume', 'check_no_sync']
 
 # %% ../../nbs/dev/10_checks.ipynb #8b2060c2
-import subprocess, sys, tempfile, traceback
+import os, subprocess, sys, tempfile, traceback
 import torch
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['ORDERS', 'WAYS', 'FILMS', 'line', 'arc', 'exchange_order', 'exchange', 'code_path', 'journeys', 'check_way', 'ends',
            'mix', 'rounded', 'Between', 'check_ends', 'captions', 'shares', 'interpolate', 'interpolate_grid',
-           'grid_captions', 'scales', 'Smoothness', 'smoothness', 'agreement', 'strip', 'film_frames', 'save_film',
-           'blended_class', 'between_classes', 'between_guidance', 'between_captions']
+           'grid_captions', 'scales', 'Smoothness', 'smoothness', 'agreement', 'strip', 'film_frames', 'write_film',
+           'save_film', 'way_notes', 'way_code', 'blended_class', 'between_classes', 'between_guidance',
+           'between_captions']
 
 # %% ../../nbs/explore/14_interpolate.ipynb #085ae895
 import math
@@ -281,6 +282,17 @@ def _ffmpeg(path, frames, fps):
     for f in frames: to.send(f.convert('RGB').tobytes())
     to.close()
 
+def write_film(frames:list[Image.Image], # In their order
+               file, # Path, or a file object
+               kind:str, # One of `FILMS`; to a file object all but .mp4
+               fps:float=12, # Pictures a second
+              ):
+    "Write pictures one after the other"
+    if kind=='.mp4': return _ffmpeg(file, frames, fps)
+    frames[0].save(file, kind[1:], save_all=True, append_images=frames[1:], loop=0,
+                   duration=round(1000/fps))
+
+# %% ../../nbs/explore/14_interpolate.ipynb #7669552c
 def save_film(pictures:Tensor, # `s 3 h w` in [0, 1]
               path:str|Path, # Ends in one of `FILMS`; replaced if it exists
               fps:float=12, # Pictures a second
@@ -291,11 +303,27 @@ def save_film(pictures:Tensor, # `s 3 h w` in [0, 1]
     kind = Path(path).suffix.lower()
     if kind not in FILMS: raise ValueError(f"'{path}': a film ends in {', '.join(FILMS)}")
     if not 0<fps<=60: raise ValueError(f'fps={fps}: give more than 0, up to 60 pictures a second')
-    frames = film_frames(pictures, back, side)
-    with atomic_write(path) as tmp:
-        if kind=='.mp4': _ffmpeg(tmp, frames, fps)
-        else: frames[0].save(tmp, save_all=True, append_images=frames[1:], loop=0,
-                             duration=round(1000/fps))
+    with atomic_write(path) as tmp: write_film(film_frames(pictures, back, side), tmp, kind, fps)
+
+# %% ../../nbs/explore/14_interpolate.ipynb #2c73b125
+def way_notes(way:Between)->list[str]: # One for each picture
+    "What to write below the pictures of a way between two images"
+    return [f'{share:.0%} of the way' for share in way.at.tolist()]
+
+def way_code(model:str, # Name or path of the tokenizer
+             images:tuple[str,str], # Paths of the two images
+             steps:int=9, how:str='vectors', order:str='first', seed:int=0, # As for `interpolate`
+            )->str:
+    "Python that goes the same way"
+    more = f', order={order!r}'*(how=='tokens') + f', seed={seed}'*(how=='tokens' and order=='random')
+    return '\n'.join(['from tok1d.explore.interpolate import interpolate, save_film',
+                      'from tok1d.explore.tokens import TokenImage',
+                      'from tok1d.hub.pretrained import load', '',
+                      f'model = load({model!r})',
+                      *(f'{name} = TokenImage.from_image(model, {str(path)!r})'
+                        for name,path in zip('ab', images)),
+                      f'way = interpolate(a, b, {steps}, {how!r}{more})',
+                      "save_film(way.pictures, 'way.webp')"])
 
 # %% ../../nbs/explore/14_interpolate.ipynb #6ee0863f
 @contextmanager

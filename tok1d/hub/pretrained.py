@@ -9,6 +9,7 @@ __all__ = ['DEFAULT', 'BARE', 'HUB', 'DEFAULT_GENERATOR', 'DEFAULT_TEXT', 'Pretr
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c1bd669f
 import difflib, os, re, warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Optional, Union

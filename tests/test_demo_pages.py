@@ -1,0 +1,149 @@
+"The tabs of `tok1d demo`: through a client, through raw JSON of strangers, and in a real browser"
+import ast
+import io
+import re
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from pages import pixels, serving, until
+from PIL import Image
+from test_demo import asked_raw, post, sneaky
+from tok1d.data.embedded import photos
+from tok1d.explore.generate import artist, artists, draw, knobs
+from tok1d.explore.interpolate import interpolate, smoothness
+from tok1d.explore.tokens import TokenImage
+from tok1d.hub.pretrained import load
+
+DEMOS = Path(__file__).parents[1]/'demos'
+
+@pytest.fixture(scope='module')
+def url():
+    with serving(DEMOS/'all/app.py') as url: yield url
+
+@pytest.fixture(scope='module')
+def client(url): return Client(url, verbose=False)
+
+@pytest.fixture
+def files(tmp_path):
+    "Two pictures, and a file that claims to be one"
+    paths = [tmp_path/name for name in ('one.png', 'two.png', 'broken.png')]
+    for path, (_, im) in zip(paths, photos()): im.save(path)
+    paths[2].write_bytes(paths[0].read_bytes()[:300])
+    return paths
+
+def between(client, one, two, how='vectors', steps=3, order='first'):
+    return client.predict(handle_file(one), handle_file(two), how, steps, order, api_name='/interpolate')
+
+def generate(client, model='tok1d-tiny-maskgit', label='critters', words='a red apple', seed=3, count=2, steps=2, guidance=1., temperature=1.):
+    return client.predict(model, label, words, seed, count, steps, guidance, temperature, api_name='/generate')
+
+def pictures(page):
+    "The pictures inside a piece of HTML"
+    return [Image.open(io.BytesIO(b64decode(data))) for data in re.findall(r'src="data:image/webp;base64,([^"]+)"', page)]
+
+# the pages say what the package computes
+
+@pytest.mark.parametrize('how', ['latents', 'vectors', 'spherical', 'tokens', 'codes'])
+def test_interpolation(client, files, how):
+    film, row, figures, code = between(client, *files[:2], how, 3, 'last')
+    way = interpolate(*(TokenImage.from_image(load(), path) for path in files[:2]), 3, how, 'last')
+    assert len(pictures(film)) == len(pictures(row)) == 3
+    assert f'>{smoothness(way.pictures).straight:.2f}</div>' in figures
+    assert "'one.png'" in code and f"3, '{how}'" in code and ast.parse(code)
+
+@pytest.mark.parametrize('model', artists())
+def test_generation(client, model):
+    gallery, film, links, code = generate(client, model)
+    usual = knobs(artist(model))
+    given = {k: v for k, v in dict(steps=2, guidance=1., temperature=1.).items() if usual.get(k, v) != v}
+    words = not artist(model).class_names
+    drawn = draw(artist(model), 'a red apple' if words else 'critters', 3, 2, frames=8, **given)
+    assert [g['caption'] for g in gallery] == ['seed 3', 'seed 4'] and len(pictures(film)) == len(drawn.at)
+    for g, x in zip(gallery, drawn.pictures):
+        assert Image.open(g['image']).convert('RGB').getpixel((9, 9)) == pytest.approx([255*v for v in x[:, 9, 9].tolist()], abs=2)
+    assert ('red apple' in code) == words and 'seed=3' in code and ast.parse(code) and links.count('download=') == 2
+
+def test_what_is_wrong_is_said(client, files):
+    "In a message that names no folder, and the page goes on"
+    with pytest.raises(AppError, match="'broken.png' ") as e: between(client, files[0], files[2])
+    assert '/gradio/' not in str(e.value) and 'tok1d-demo' not in str(e.value)
+    with pytest.raises(AppError, match='there are: critters'): generate(client, label='no such class')
+    with pytest.raises(AppError, match='What shall be drawn'): generate(client, 'tok1d-tiny-maskgen-vq', words=' ')
+    with pytest.raises(AppError, match='What shall be drawn'): generate(client, 'tok1d-tiny-maskgen-vq', words='a'*301)
+    assert len(pictures(between(client, *files[:2])[0])) == 3
+
+# what strangers send
+
+def test_no_file_of_the_server(url, files):
+    "An image that is there and one that is not get the same answer"
+    for there, missing in zip(sneaky(files[0]), sneaky(files[0].with_name('none.png'))):
+        said = [asked_raw(url, 'interpolate', im, im, 'vectors', 3, 'first') for im in (there, missing)]
+        assert said[0] == said[1] and 'event: error' in said[0] and str(files[0].parent) not in said[0]
+
+def test_no_folder_as_a_model(url, files):
+    "A model is one of those offered, never a path"
+    for model in str(files[0].parent), '/etc', '../weights', 'tok1d-tiny-vq', None, 3:
+        said = asked_raw(url, 'generate', model, 'critters', '', 0, 1, 2, 1, 1)
+        assert 'event: error' in said and str(files[0].parent) not in said.replace(str(model), '')
+
+@pytest.mark.parametrize('at,bad', [(3, None), (3, -1), (3, 1.5), (4, 17), (4, True), (5, 65), (5, 'a'), (6, 21), (6, float('nan')), (7, [1]), (1, ['critters'])])
+def test_numbers_that_are_none(url, at, bad):
+    given = ['tok1d-tiny-maskgit', 'critters', '', 0, 1, 2, 1, 1]
+    given[at] = bad
+    assert 'event: error' in asked_raw(url, 'generate', *given)
+
+@pytest.mark.parametrize('how,steps,order', [('lines', 3, 'first'), ('vectors', 25, 'first'), ('vectors', None, 'first'), ('tokens', 3, 'none')])
+def test_ways_that_are_none(url, how, steps, order): assert 'event: error' in asked_raw(url, 'interpolate', None, None, how, steps, order)
+
+# by hand
+
+def test_by_hand(url, browser, files, tmp_path):
+    page = browser(url)
+    tab = lambda name: page.get_by_role('tab', name=name).click()
+    seen = lambda film: page.locator(f'#{film} img:visible').first.get_attribute('src')
+    def change(film, act, what):
+        before = page.locator(f'#{film}').inner_html()
+        act()
+        until(lambda: page.locator(f'#{film} img').count() and page.locator(f'#{film}').inner_html() != before, what)
+
+    tab('Interpolation')
+    page.locator('#way-film img').first.wait_for(state='attached', timeout=60000)
+    note = page.locator('#way-film output')
+    page.locator('#way-film input').focus()
+    page.keyboard.press('ArrowRight')
+    until(lambda: note.inner_text() == '62% of the way', 'an arrow key moves along the way, without the server')
+    page.locator('#way-film button').click()
+    until(lambda: note.inner_text() == '100% of the way', 'the film plays to its end')
+    change('way-film', page.locator('#way-examples-second button[aria-label="coffee"]').click, 'a click on an example changes the way')
+    change('way-film', lambda: page.locator('#way-first input[type=file]').set_input_files(files[0]), 'an upload changes the way')
+    assert not page.locator('#way-order').is_visible()
+    change('way-film', page.get_by_label('tokens', exact=True).first.click, 'another kind of way')
+    page.locator('#way-order').wait_for()
+    until(lambda: page.locator('#way-links a').count() == 2, 'films to download')
+    with page.expect_download() as got: page.locator('#way-links a').last.click()
+    with Image.open(got.value.path()) as film: assert film.format == 'GIF' and film.n_frames == 16
+    page.screenshot(path=tmp_path/'way.png')
+
+    tab('Generation')
+    page.locator('#draw-film img').first.wait_for(state='attached', timeout=60000)
+    change('draw-film', page.locator('#draw-other').click, 'another seed draws other pictures')
+    def choose(model):
+        page.locator('#draw-model input').click()
+        page.get_by_role('option', name=model).click()
+    change('draw-film', lambda: choose('tok1d-tiny-rar'), 'another model draws')
+    assert not page.locator('#draw-steps').is_visible() and page.locator('#draw-class').is_visible()
+    change('draw-film', lambda: choose('tok1d-tiny-maskgen-vq'), 'a model that reads words draws')
+    assert page.locator('#draw-prompt').is_visible() and not page.locator('#draw-class').is_visible()
+    page.screenshot(path=tmp_path/'draw.png')
+
+@pytest.mark.parametrize('width', [1200, 400])
+def test_pages_fit(url, browser, width):
+    "Nothing hangs out of any tab"
+    page = browser(url, width=width)
+    for name, there in ('Interpolation', '#way-film img'), ('Generation', '#draw-film img'), ('Token count', '#difference img'):
+        page.get_by_role('tab', name=name).click()
+        page.locator(there).first.wait_for(state='attached', timeout=60000)
+        assert page.evaluate('document.documentElement.scrollWidth') <= width, name
