@@ -302,7 +302,7 @@ def save_film(pictures:Tensor, # `s 3 h w` in [0, 1]
     "Write a film of a way"
     kind = Path(path).suffix.lower()
     if kind not in FILMS: raise ValueError(f"'{path}': a film ends in {', '.join(FILMS)}")
-    if not 0<fps<=60: raise ValueError(f'fps={fps}: give more than 0, up to 60 pictures a second')
+    fps = number('fps', fps, 0, 60, above=True)
     with atomic_write(path) as tmp: write_film(film_frames(pictures, back, side), tmp, kind, fps)
 
 # %% ../../nbs/explore/14_interpolate.ipynb #2c73b125
