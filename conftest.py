@@ -39,6 +39,7 @@ def pytest_cmdline_main(config):
 
     One process where tests are named, where `-n` says so (`-n 0`), and where xdist is not installed.
     """
+    if 'PYTEST_XDIST_WORKER' in os.environ: return  # a worker is not to start workers of its own
     whole = config.args_source.name != 'ARGS' and not config.option.collectonly
     if not whole or getattr(config.option, 'numprocesses', 0) is not None or config.option.usepdb: return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
