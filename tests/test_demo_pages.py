@@ -1,7 +1,9 @@
 "The tabs of `tok1d demo`: through a client, through raw JSON of strangers, and in a real browser"
 import ast
 import io
+import json
 import re
+import urllib.request
 from base64 import b64decode
 from pathlib import Path
 
@@ -82,6 +84,19 @@ def test_no_file_of_the_server(url, files):
     for there, missing in zip(sneaky(files[0]), sneaky(files[0].with_name('none.png'))):
         said = [asked_raw(url, 'interpolate', im, im, 'vectors', 3, 'first') for im in (there, missing)]
         assert said[0] == said[1] and 'event: error' in said[0] and str(files[0].parent) not in said[0]
+
+def test_no_endpoint_reads_the_server(url, tmp_path):
+    "Each function of each tab, named or not: no answer to a path holds a picture, or says what is there"
+    secret = tmp_path/'unmistakable.png'
+    photos()[0][1].save(secret)
+    config = json.loads(urllib.request.urlopen(f'{url}/config', timeout=60).read())
+    named = [function for function in config['dependencies'] if function['inputs']]
+    assert len(named) > 10
+    for function in named:
+        for image in list(sneaky(secret))[:2]:
+            data = [image]*len(function['inputs'])
+            said = post(f'{url}/gradio_api/run/predict', dict(data=data, fn_index=function['id'], session_hash='me'))
+            assert 'base64' not in said and str(tmp_path) not in said, (function['api_name'], said[:300])
 
 def test_no_folder_as_a_model(url, files):
     "A model is one of those offered, never a path"
