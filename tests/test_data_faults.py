@@ -10,7 +10,8 @@ from tok1d.data.images import ImageFolder
 from tok1d.data.shards import ShardDataset, make_loader, write_shards
 from tok1d.data.token_shards import JSONLines, LineSizes, ShardInfo, TokenDataset, TokenShard, make_token_loader, write_token_shard
 from tok1d.data.tokens import Source
-from tok1d.train.run import check_classes, some_lines
+from tok1d.train.given import check_classes
+from tok1d.train.heldout import some_lines
 
 RED = 'a\x1b[31mred\nx'  # part of a file name: it would colour the terminal and begin a line of its own
 TOY = Source('toy', 'vq', num_tokens=4, codebook_size=50, token_size=4, image_size=16, weights='0123456789abcdef')

@@ -274,6 +274,7 @@ def load_found(found:Found, device:Any=None, dtype:Any=None, config:Any=None)->B
     cfg = _config(config, found)
     kind = family(cfg.model.family) if cfg and cfg.model.family else family_of_weights(sd)
     if cfg is None: cfg = _no_config(found, kind)
+    for key,value in found.settings.items(): cfg.model.generator[KEYS[key]] = value
     try: model = family_class(kind).from_tensors(cfg, sd)
     except ValueError as e: raise ValueError(f"{shown(found.weights)}: {e}") from None
     except (RuntimeError, TypeError, MemoryError) as e:

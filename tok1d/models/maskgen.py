@@ -83,10 +83,11 @@ def scores(self:MaskGen,
     if score is None: score = SCORE
     if not isinstance(score, (Tensor,list,tuple)):
         score = number('aesthetic_score', score, also=', or one for each line')
-    score = tensor_of('aesthetic_score', score, 'give numbers').to(self.device, torch.float32)
-    if score.shape not in ((), (b,)): raise ValueError(f"aesthetic_score: got {tuple(score.shape)} for {b} lines; give one number, or one for each")
-    if not score.isfinite().all():
+    score = tensor_of('aesthetic_score', score, 'give numbers')
+    if score.device.type=='cpu' and not score.isfinite().all(): # elsewhere, looking would mean waiting
         raise ValueError(f"aesthetic_score={score.tolist()}: give finite numbers")
+    score = score.to(self.device, torch.float32)
+    if score.shape not in ((), (b,)): raise ValueError(f"aesthetic_score: got {tuple(score.shape)} for {b} lines; give one number, or one for each")
     return score.expand(b)
 
 @patch(as_prop=True)
