@@ -90,6 +90,7 @@ def scores(self:MaskGen,
     if score.shape not in ((), (b,)): raise ValueError(f"aesthetic_score: got {tuple(score.shape)} for {b} lines; give one number, or one for each")
     return score.expand(b)
 
+# %% ../../nbs/models/80_maskgen.ipynb #57ba31bd
 @patch(as_prop=True)
 def settings(self:MaskGen)->tuple[str,...]:
     "What a caller of `sample` may choose; a score only where the model is told one"
