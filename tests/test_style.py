@@ -44,6 +44,11 @@ def test_ending(path):
         assert 'hide' in last.directives and ' '.join(last.code) == 'import nbdev; nbdev.nbdev_export()', 'end with the hidden export cell'
 
 @each
+def test_ids_differ(path):
+    ids = [raw['id'] for raw in json.loads(path.read_text(encoding='utf-8'))['cells']]
+    assert len(ids) == len(set(ids)), 'two cells with one id: merging by id would mix them up'
+
+@each
 def test_short_export_cells(path):
     long = {c.id: len(c.code) for c in cells(path) if c.exported and len(c.code) > MAX_LINES and not c.imports_only()}
     assert not long, f'cells of more than {MAX_LINES} lines; split them, classes with @patch'
