@@ -93,35 +93,30 @@ def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-class Count(gr.Slider):
-    "A slider for a whole number, whose box may be empty"
-    is_template = True
+def read_number(part, payload, question, whole=True):
+    "A number of a part's own range, or the question once more: a box may be empty, and strangers may send anything"
+    fits = is_number(payload) and part.minimum <= payload <= part.maximum
+    if fits and (not whole or payload == int(payload)): return int(payload) if whole else float(payload)
+    kind = 'whole number' if whole else 'number'
+    raise gr.Error(f'{question}? A {kind} from {part.minimum} to {part.maximum:,}.', print_exception=False)
 
-    def preprocess(self, payload):
-        low, high = self.minimum, self.maximum
-        if is_number(payload) and low <= payload <= high and payload == int(payload): return int(payload)
-        raise gr.Error(f'How many {self.label.split(" ")[0]}? A whole number from {low} to {high}.',
-                       print_exception=False)
+
+class Count(gr.Slider):
+    "A slider for a whole number"
+    is_template = True  # gr.Slider in the browser
+    def preprocess(self, payload): return read_number(self, payload, f'How many {self.label.split(" ")[0]}')
 
 
 class Amount(gr.Slider):
-    "A slider for any number, whose box may be empty"
+    "A slider for any number"
     is_template = True
-
-    def preprocess(self, payload):
-        low, high = self.minimum, self.maximum
-        if is_number(payload) and low <= payload <= high: return float(payload)
-        raise gr.Error(f'How much {self.label}? A number from {low} to {high}.', print_exception=False)
+    def preprocess(self, payload): return read_number(self, payload, f'How much {self.label}', whole=False)
 
 
 class Whole(gr.Number):
     "A box for a whole number"
     is_template = True
-
-    def preprocess(self, payload):
-        low, high = self.minimum, self.maximum
-        if is_number(payload) and low <= payload <= high and payload == int(payload): return int(payload)
-        raise gr.Error(f'Which {self.label}? A whole number from {low} to {high:,}.', print_exception=False)
+    def preprocess(self, payload): return read_number(self, payload, f'Which {self.label}')
 
 
 def about(model, name):

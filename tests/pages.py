@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -44,11 +45,15 @@ def serving(*args, path='', cwd=None, env=()):
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
     env = dict(os.environ, HF_HUB_OFFLINE='1', **dict(env))
-    with subprocess.Popen([sys.executable, *map(str, args), f'--port={port}'], cwd=cwd, env=env, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
+    command = [sys.executable, *map(str, args), f'--port={port}']
+    # what it prints goes to a file: a pipe that nobody empties stops a server after 64 KB of tracebacks
+    with (tempfile.TemporaryFile('w+') as said,
+          subprocess.Popen(command, cwd=cwd, env=env, stdout=said, stderr=subprocess.STDOUT) as server):
         try:
             url = f'http://127.0.0.1:{port}'
             until(lambda: answers(url + path) or server.poll() is not None, f'{args} answers', 300)
-            assert server.poll() is None, server.stdout.read()
+            if server.poll() is not None:
+                said.seek(0)
+                raise AssertionError(said.read())
             yield url
         finally: server.terminate()

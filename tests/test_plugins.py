@@ -69,7 +69,7 @@ def runs(package, tmp_path_factory):
              'decode all.json -m tokenizer -o decoded'.split(),
              'pretokenize pictures tokens --tokenizer tokenizer'.split(),
              generator,
-             'generate -m generator -c red -n 2 -o drawn'.split(),
+             'generate -m generator -c red -n 2 -o drawn --guidance 2'.split(),
              'bench sample generator/config.yaml --dtype fp32 --batch 1'.split()]
     done = python('-c', COMMANDS, path=package, cwd=work, input=json.dumps(lines))
     return work, done

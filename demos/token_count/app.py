@@ -8,7 +8,7 @@ the drawing in `tok1d.explore.show`; here are only the parts of the page and wha
 import os
 os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')  # read when gradio is imported
 
-import base64
+import math
 import sys
 import tempfile
 import time
@@ -20,6 +20,7 @@ from tok1d.basics import crop_share, default_device, pad_square
 from tok1d.cli import tokenizer as opened
 from tok1d.data.embedded import photos, samples
 from tok1d.data.tokens import TokenSet, save_tokens, source
+from tok1d.explore.film import download_html
 from tok1d.explore.search import tokens_and_curve
 from tok1d.explore.show import curve_figure, ids_html, stats_html, view_pictures
 from tok1d.explore.tokens import explore_tokens
@@ -74,8 +75,8 @@ def download(tokens, name, origin):
     "A link that holds the tokens as a file for `tok1d decode`"
     with tempfile.TemporaryDirectory() as folder:
         data = save_tokens(TokenSet(tokens[None], [name], origin), Path(folder)/'tokens.json').read_bytes()
-    href = f'data:application/json;base64,{base64.b64encode(data).decode()}'
-    return f'<p><a download="tokens.json" href="{href}">Download the tokens</a>, for <code>tok1d decode tokens.json -o pictures</code></p>'
+    link = download_html(data, 'tokens.json', 'application/json', 'Download the tokens')
+    return f'<p>{link}, for <code>tok1d decode tokens.json -o pictures</code></p>'
 
 
 def build(model=None, # Tokenizer; the shipped one when None
@@ -93,18 +94,20 @@ def build(model=None, # Tokenizer; the shipped one when None
         return *tokens_and_curve(model, pad_square(image, model.image_size) if whole else image, 4 if search else 0), image.size
 
     @lru_cache(maxsize=256)
-    def said(*what): return [time.monotonic()]  # when a message was shown first
+    def said(*what): return [-math.inf]  # when a message was given last
 
     def explore(path, k, search=False, whole=False, request: gr.Request = None):
         "Pictures, figures, ids, curve, line of ids and note about an image seen through its first `k` tokens"
         if not path: return [None, None, None, '', '', None, '', '']
+        begin = time.monotonic()
         try:
             ti, curve, size = opened(path, bool(search), bool(whole))
             view = explore_tokens(model, ti, k)
             link = download(ti.tokens[:k], Path(path).name, origin)
         except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
-            first, = said(request and request.session_hash, path, k, search, whole)
-            again = .01 < time.monotonic() - first < 3  # the page tells of one upload twice; its visitor need not hear twice
+            last = said(request and request.session_hash, path, k, search, whole)
+            again = begin - last[0] < 3  # the page tells of one upload twice; its visitor need not hear twice
+            last[0] = time.monotonic()   # not when it began: reading may take long
             raise common.refused(e, path, visible=not again) from e
         line = ' '.join(map(str, view.ids or ()))
         return *view_pictures(view), stats_html(view), ids_html(view) + link, on_any_ground(curve_figure(curve, view, dpi=160)), line, crop_note(size, whole)

@@ -93,17 +93,23 @@ def _split(name:str)->tuple[str,str]:
     stem,_,ext = base.partition('.')
     return (f'{folder}/{stem}' if folder else stem), ext.lower()
 
-def _after(path, stop:int)->str: # What is wrong, '' if nothing
-    "Is there only padding where the members of a tar end?"
-    with open(path, 'rb') as f:
-        f.seek(stop)
-        block = f.read(512)
-        if len(block)<512: return 'ends without the closing zeros of a tar: it may be cut off'
-        if block.strip(b'\0'): return f'unreadable header at byte {stop:,}; what follows is lost'
-        while chunk := f.read(2**20):
-            if chunk.strip(b'\0'):
-                return f'more data after the end of the tar at byte {stop:,}: joined tars, or zeros written over its middle; what follows is not read'
-    return ''
+# %% ../../nbs/data/20_shards.ipynb #c876da3e
+RECORD = 10_240 # bytes that writers of tars fill up with zeros
+LONGEST = 4096 # characters of a path
+PACKED = {b'\x1f\x8b': 'gzip', b'BZh': 'bzip2', b'\xfd7zXZ': 'xz',
+          b'\x28\xb5\x2f\xfd': 'zstd', b'PK': 'zip'}
+
+def _not_a_tar(path)->str: # What it is instead, '' if nobody knows
+    "A packed file by its first bytes"
+    with open(path, 'rb') as f: start = f.read(8)
+    kind = next((name for sign,name in PACKED.items() if start.startswith(sign)), None)
+    if not start: return 'is empty'
+    if not kind: return ''
+    return f'is compressed ({kind}), whatever its name says: unpack it, or write it as a plain tar'
+
+def _check_member(m:tarfile.TarInfo, end:int): # Bytes of the file
+    if len(m.name)>LONGEST: raise tarfile.ReadError(f'a name of {len(m.name):,} characters')
+    if m.offset_data+m.size>end: raise tarfile.ReadError(f'{m.name} is cut off')
 
 # %% ../../nbs/data/20_shards.ipynb #eb96d378
 def _after(path, stop:int)->str: # What is wrong, '' if nothing
@@ -123,24 +129,6 @@ def _after(path, stop:int)->str: # What is wrong, '' if nothing
     return (f'{zeros:,} zeros from byte {stop:,} to its end, more than the padding of a tar: what '
             'was there is lost '
             '(a tar of larger records: write it again with tar -b 20)')
-
-# %% ../../nbs/data/20_shards.ipynb #c876da3e
-RECORD = 10_240 # bytes that writers of tars fill up with zeros
-LONGEST = 4096 # characters of a path
-PACKED = {b'\x1f\x8b': 'gzip', b'BZh': 'bzip2', b'\xfd7zXZ': 'xz',
-          b'\x28\xb5\x2f\xfd': 'zstd', b'PK': 'zip'}
-
-def _not_a_tar(path)->str: # What it is instead, '' if nobody knows
-    "A packed file by its first bytes"
-    with open(path, 'rb') as f: start = f.read(8)
-    kind = next((name for sign,name in PACKED.items() if start.startswith(sign)), None)
-    if not start: return 'is empty'
-    if not kind: return ''
-    return f'is compressed ({kind}), whatever its name says: unpack it, or write it as a plain tar'
-
-def _check_member(m:tarfile.TarInfo, end:int): # Bytes of the file
-    if len(m.name)>LONGEST: raise tarfile.ReadError(f'a name of {len(m.name):,} characters')
-    if m.offset_data+m.size>end: raise tarfile.ReadError(f'{m.name} is cut off')
 
 # %% ../../nbs/data/20_shards.ipynb #995d7c98
 def _walk(path): # tar file

@@ -533,6 +533,7 @@ def training_spec(cfg)->str:
 def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the sizes of the generator
                       split:str='train', # train: endless and random; eval: once through, in order
                       batch_size:int|None=None, rank:int=0, world:int=1, num_workers:int|None=None, seed:int|None=None, # As for `make_loader`
+                      sizes:LineSizes|None=None, # What a line must have; what the published sections say unless given
                       check:bool=True, # Leave out lines that do not fit the configured generator?
                      )->Loader|None: # None if the data are images
     "The loader of tokens of a split"
@@ -542,7 +543,7 @@ def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the
     if not spec:
         raise ValueError(f'dataset.params.{split}_shards_path_or_url is not set; give token '
                          'shards, a .jsonl, image shards or a folder of images')
-    vq,sizes = cfg.model.vq_model,line_sizes(cfg)
+    vq,sizes = cfg.model.vq_model,sizes or line_sizes(cfg)
     channels = vq.token_size if vq.quantize_mode=='vae' else None
     tars = dict(num_tokens=sizes.num_tokens, token_size=channels)
     sources = open_tokens(spec, prm.cache_dir, tars if (prm.pretokenization or '').lower()=='true' else None)

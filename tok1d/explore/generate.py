@@ -8,7 +8,6 @@ __all__ = ['KNOBS', 'artists', 'artist', 'reads_words', 'class_choices', 'knobs'
 
 # %% ../../nbs/explore/18_generate.ipynb #15cbc8ae
 from functools import lru_cache
-from importlib import import_module
 from typing import NamedTuple
 import torch
 from torch import Tensor
@@ -42,7 +41,9 @@ def class_choices(pipe:Pipeline)->list[str]: # Empty for one that reads words
 
 def knobs(pipe:Pipeline)->dict: # Name → value
     "What can be set of a sampler, and what it takes when nothing is said"
-    own = import_module(pipe.generator.sampler).settings_of(pipe.generator)
+    room = pipe.generator.sampler_module
+    if not hasattr(room, 'settings_of'): return {} # a sampler from outside need not say
+    own = room.settings_of(pipe.generator)
     return {name: getattr(own, name) for name in KNOBS if hasattr(own, name)}
 
 # %% ../../nbs/explore/18_generate.ipynb #f879b704

@@ -274,9 +274,14 @@ class BaseGenerator(BaseModel):
     length_key = 'model.vq_model.num_latent_tokens' # Where a configuration says how many tokens it draws
 
     @property
+    def sampler_module(self): # `None` for a model whose own `sample` needs none
+        "The module of the sampler, and whatever else it offers"
+        return import_module(self.sampler) if self.sampler else None
+
+    @property
     def settings(self)->tuple[str,...]: # Empty if the sampler does not say
         "What a caller of `sample` may choose"
-        return getattr(import_module(self.sampler), 'SETTINGS', ())
+        return getattr(self.sampler_module, 'SETTINGS', ())
 
     @property
     def null_class(self)->int: return self.num_classes # Class id that stands for no condition
@@ -284,7 +289,7 @@ class BaseGenerator(BaseModel):
     def sample(self, condition, # Class ids `b`, or whatever the model is conditioned on
                **settings): # Of the sampler: steps, guidance, temperature, seed…
         "Draw lines of tokens, a `Step` at a time"
-        return import_module(self.sampler).sample(self, condition, **settings)
+        return self.sampler_module.sample(self, condition, **settings)
 
 # %% ../../nbs/models/05_base.ipynb #3b539d28
 @patch

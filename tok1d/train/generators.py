@@ -21,7 +21,7 @@ from ..data.token_shards import make_token_loader, training_spec
 from ..families import family_class, family_of
 from ..sample.schedules import mask_ratio
 from .callbacks import Alarms, Drawing, Measuring, best_model
-from .given import check_tokens, keep_fingerprint, load_tokenizer, text_encoder
+from .given import check_tokens, keep_fingerprint, lines_of, load_tokenizer, text_encoder
 from .heldout import heldout_lines
 from .loop import Built, Recipe, Task, TrainState, batch_generator, model_size, plural
 from .losses import ar_loss, mlm_loss
@@ -221,9 +221,9 @@ def build_generator(make_task:Callable, # `(cfg, model, tokenizer, texts) → Ta
     report = init_weights(model, *filter(None, [cfg.experiment.init_weight]))
     tokenizer,texts = load_tokenizer(cfg),text_encoder(cfg)
     place = dict(rank=rank, world=world)
-    loader = make_token_loader(cfg, 'train', **place)
+    loader = make_token_loader(cfg, 'train', sizes=lines_of(model), **place)
     sources = [] if loader is None else loader.samples.sources
-    check_tokens(cfg, sources, tokenizer)
+    check_tokens(cfg, sources, tokenizer, model)
     keep_fingerprint(cfg, model, sources, tokenizer)
     if loader is not None: return Built(make_task(cfg, model, None, texts), loader, report)
     if tokenizer is None:

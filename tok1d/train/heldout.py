@@ -13,7 +13,7 @@ from torch import nn
 from ..config import shown
 from ..data.shards import make_loader
 from ..data.token_shards import LineSizes, fitting_lines, open_tokens, training_spec
-from .given import check_tokens, expected
+from .given import check_tokens, expected, lines_of
 
 # %% ../../nbs/train/33_heldout.ipynb #86a6ae53
 EVAL_IMAGES = 256 # of each source
@@ -56,10 +56,10 @@ def some_lines(src, sizes:LineSizes=LineSizes(), # What a line must have
 def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → batch, see `some_lines`
     "Lines a generator is measured on: of each held-out source, and as many of the training tokens"
     p,out,model = cfg.dataset.params,{},expected(cfg)
-    sizes = LineSizes(model.num_tokens, model.codebook_size, model.num_classes or None)
+    sizes = lines_of(model)
     for spec in p.eval_shards_path_or_url.split('::') if p.eval_shards_path_or_url else ():
         sources = open_tokens(spec, p.cache_dir)
-        check_tokens(cfg, sources, tokenizer)
+        check_tokens(cfg, sources, tokenizer, model)
         name = source_name(spec, [*out, 'training'])
         out[name] = some_lines(sources[0], sizes) if sources else encoded_lines(cfg, spec, tokenizer)
     if sources := open_tokens(training_spec(cfg), p.cache_dir):

@@ -6,7 +6,7 @@
 __all__ = ['ADVICE', 'MAX_SKIPPED', 'Task', 'Flag', 'Progress', 'TrainState', 'Elsewhere', 'tell', 'agreed', 'agree', 'together',
            'batch_generator', 'not_finite', 'never_finite', 'check_finite', 'get_rng', 'set_rng', 'make_accelerator',
            'make_state', 'Callback', 'forever', 'to_device', 'batch_size', 'mean_losses', 'join_seen', 'fit', 'begin',
-           'rehearse', 'unfinished', 'next_batch', 'train_step', 'Built', 'Recipe', 'model_size', 'plural']
+           'rehearse', 'unfinished', 'next_batch', 'train_step', 'Built', 'Recipe', 'recipe_of', 'model_size', 'plural']
 
 # %% ../../nbs/train/40_loop.ipynb #d6215a4e
 import random, time, warnings
@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
 from fastcore.basics import patch
 from torch import distributed, nn, Tensor
+from ..families import family_of, resolve
 from ..models.quantizer import several_ranks
 
 # %% ../../nbs/train/40_loop.ipynb #690b8ad7
@@ -428,6 +429,12 @@ class Recipe(NamedTuple):
     watch:Callable # `(cfg, st, out) → list of callbacks`: who measures and draws, into the folder `out`
     describe:Callable # `model → str`, its line of the plan
     opens:str='tok1d.hub.pretrained.load' # What opens the finished folder
+
+def recipe_of(cfg)->Recipe:
+    "How the model of a configuration is trained"
+    kind = family_of(cfg)
+    if not kind.recipe: raise ValueError(f'{kind.name} has no recipe: its family was registered without one')
+    return resolve(kind.recipe)
 
 # %% ../../nbs/train/40_loop.ipynb #b1f4633c
 def model_size(model:nn.Module)->str:

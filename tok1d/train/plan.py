@@ -12,10 +12,10 @@ from pathlib import Path
 from ..basics import fast_bfloat16
 from ..config import load_config, shown, to_dict
 from ..data.token_shards import training_spec
-from ..families import family_of, resolve
+from ..families import family_of
 from ..hub.pretrained import tokenizer_name
 from ..models.bottleneck import bottleneck_sizes, powers
-from .loop import TrainState, plural
+from .loop import TrainState, plural, recipe_of
 
 # %% ../../nbs/train/55_plan.ipynb #9c993f0d
 def number_format(cfg, on_cpu:bool)->tuple: # Format, remark
@@ -116,8 +116,8 @@ def describe_steps(cfg, st:TrainState)->str:
 
 def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
     "What this run will do"
-    acc,recipe = st.acc,resolve(family_of(cfg).recipe)
-    lines = dict(model=recipe.describe(st.task.model) + ', activations recomputed'*cfg.training.grad_checkpointing,
+    acc = st.acc
+    lines = dict(model=recipe_of(cfg).describe(st.task.model) + ', activations recomputed'*cfg.training.grad_checkpointing,
                  task=f'{type(st.task).__name__}, {cfg.optimizer.name}',
                  data=describe_data(cfg, st),
                  steps=describe_steps(cfg, st),
