@@ -21,11 +21,18 @@ ROOT = Path(__file__).parents[1]
 LINK = re.compile(r'(\]\()([^)\s]+)')
 
 def filtered(root, work):
-    "Copy what the docs need to `work` and run nbdev's filters there; the folder of the filtered notebooks"
-    shutil.copytree(root/'nbs', work/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints'), symlinks=True)
+    """Copy what the docs need to `work` and run nbdev's filters there
+
+    The folder of the filtered notebooks.
+    """
+    shutil.copytree(root/'nbs', work/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints'),
+                    symlinks=True)
     shutil.copy(root/'_quarto.yml', work)
-    # nbdev would link any word in backticks to anything of that name in any library; `linked` is choosier
-    (work/'settings.ini').write_text((root/'settings.ini').read_text(encoding='utf-8') + '\nskip_procs = add_links\n', encoding='utf-8')
+    # nbdev would link any word in backticks to anything of that name in any library; `linked` is
+    # choosier
+    (work/'settings.ini').write_text(
+        (root/'settings.ini').read_text(encoding='utf-8') + '\nskip_procs = add_links\n',
+        encoding='utf-8')
     os.chdir(work)
     sys.path.insert(0, str(root))  # nbdev's workers document this tree, whatever is installed
     from nbdev.serve import proc_nbs
@@ -44,24 +51,32 @@ def page_names(proc):
 class Symbols:
     "Where a name of this library is documented"
     def __init__(self, root):
-        modules = ast.literal_eval((root/'tok1d/_modidx.py').read_text(encoding='utf-8').split('d = ', 1)[1])['syms']
+        modules = ast.literal_eval(
+            (root/'tok1d/_modidx.py').read_text(encoding='utf-8').split('d = ', 1)[1])['syms']
         self.homes, self.methods = {}, set()
         for module, symbols in modules.items():
             for full, (place, _) in symbols.items():
                 name = full.removeprefix(f'{module}.')
                 if '.' in name: self.methods.add(name.split('.')[-1])
-                if not name.split('.')[-1].startswith('_'): self.homes.setdefault(name, []).append(place)
+                if not name.split('.')[-1].startswith('_'):
+                    self.homes.setdefault(name, []).append(place)
             if symbols: self.homes[module] = [next(iter(symbols.values()))[0].split('#')[0]]
 
     def find(self, name, page):
-        "The place of `name` as a reader of `page` means it: on this page, or else the only one that it can be"
+        """The place of `name` as a reader of `page` means it
+
+        On this page, or else the only one that it can be.
+        """
         homes = self.homes.get(name, [])
         own = [h for h in homes if h.split('#')[0] == page]
         if own: return own[0]
         return homes[0] if len(homes) == 1 and name not in self.methods else None
 
 class Source:
-    "Pages for files of the repository that are no notebooks: what `[source]` and links out of nbs/ lead to"
+    """Pages for files of the repository that are no notebooks
+
+    What `[source]` and links out of nbs/ lead to.
+    """
     def __init__(self, root, proc): self.root, self.proc = root, proc
 
     def page(self, path):
@@ -76,18 +91,27 @@ class Source:
             try: lexer = get_lexer_for_filename(file.name)
             except ClassNotFound: lexer = TextLexer()
             out.parent.mkdir(parents=True, exist_ok=True)
-            form = HtmlFormatter(full=True, title=path, linenos='inline', lineanchors='L', style='default')
-            out.write_text(highlight(file.read_text(encoding='utf-8'), lexer, form), encoding='utf-8')
+            form = HtmlFormatter(full=True, title=path, linenos='inline', lineanchors='L',
+                                 style='default')
+            out.write_text(highlight(file.read_text(encoding='utf-8'), lexer, form),
+                           encoding='utf-8')
         return f'source/{path}.html'
 
 class Text:
     "Turns the Markdown of one page into what smalldocs can render without a network"
     def __init__(self, page, names, symbols, source, doc_base, git_base):
-        self.page, self.names, self.symbols, self.source, self.doc_base, self.git_base = page, names, symbols, source, doc_base, git_base
-        self.folder, self.html = posixpath.dirname(page), str(PurePosixPath(names[page]).with_suffix('.html'))
+        self.page = page
+        self.names = names
+        self.symbols = symbols
+        self.source = source
+        self.doc_base = doc_base
+        self.git_base = git_base
+        self.folder = posixpath.dirname(page)
+        self.html = str(PurePosixPath(names[page]).with_suffix('.html'))
         self.diagrams = 0
 
-    def relative(self, target): return posixpath.relpath(target, posixpath.dirname(self.names[self.page]) or '.')
+    def relative(self, target):
+        return posixpath.relpath(target, posixpath.dirname(self.names[self.page]) or '.')
 
     def target(self, url):
         "A link as written → as the site has it"
@@ -107,7 +131,8 @@ class Text:
         self.diagrams += 1
         svg = render(m[1]).svg().replace('my-svg', f'diagram-{self.diagrams}')
         # a wide one scrolls rather than shrink until nobody can read it
-        svg = re.sub(r'max-width: ([\d.]+)px', lambda w: f'{w[0]}; min-width: {.65*float(w[1]):.0f}px', svg, count=1)
+        svg = re.sub(r'max-width: ([\d.]+)px',
+                     lambda w: f'{w[0]}; min-width: {.65*float(w[1]):.0f}px', svg, count=1)
         return f'````{{=html}}\n<div class="diagram">{svg}</div>\n````'
 
     def link_name(self, m):
@@ -116,53 +141,72 @@ class Text:
 
     def __call__(self, text, link_names=False):
         text = re.sub(r'^```\s*\{?mermaid\}?\n(.*?)^```', self.diagram, text, flags=re.M | re.S)
-        parts = re.split(r'(^(`{3,}).*?^\2)', text, flags=re.M | re.S)  # prose, fence, its backticks, prose…
+        # prose, fence, its backticks, prose…
+        parts = re.split(r'(^(`{3,}).*?^\2)', text, flags=re.M | re.S)
         for i in range(0, len(parts), 3):
             parts[i] = LINK.sub(lambda m: m[1] + self.target(m[2]), parts[i])
-            if link_names: parts[i] = re.sub(r'(?<!\[)`([A-Za-z_][\w.]*)(?:\(\))?`(?!\])', self.link_name, parts[i])
+            if link_names:
+                parts[i] = re.sub(r'(?<!\[)`([A-Za-z_][\w.]*)(?:\(\))?`(?!\])', self.link_name,
+                                  parts[i])
         return ''.join(part for i, part in enumerate(parts) if i % 3 != 2)
 
 def rewrite(proc, root):
-    "Give the filtered notebooks in `proc` their page names, and their text and links the form the site needs"
+    """Give the filtered notebooks in `proc` their page names, and their text and links the form the
+    site needs"""
     ini = ConfigParser(delimiters=['='])
     ini.read(root/'settings.ini', encoding='utf-8')
     cfg = ini['DEFAULT']
-    names, symbols, source = page_names(proc), Symbols(root), Source(root, proc)
-    bases = f"{cfg['doc_host']}{cfg['doc_baseurl']}".rstrip('/') + '/', f"{cfg['git_url']}/blob/{cfg['branch']}/"
+    names = page_names(proc)
+    symbols = Symbols(root)
+    source = Source(root, proc)
+    bases = f"{cfg['doc_host']}{cfg['doc_baseurl']}".rstrip(
+        '/') + '/', f"{cfg['git_url']}/blob/{cfg['branch']}/"
     for old, new in names.items():
-        text, nb = Text(old, names, symbols, source, *bases), json.loads((proc/old).read_text(encoding='utf-8'))
+        text = Text(old, names, symbols, source, *bases)
+        nb = json.loads((proc/old).read_text(encoding='utf-8'))
         for cell in nb['cells']:
             src = ''.join(cell['source'])
-            if cell['cell_type'] == 'raw': cell['source'] = re.sub(r'^output-file:.*\n', '', src, flags=re.M)
+            if cell['cell_type'] == 'raw':
+                cell['source'] = re.sub(r'^output-file:.*\n', '', src, flags=re.M)
             if cell['cell_type'] == 'markdown': cell['source'] = text(src, link_names=True)
             for data in (out.get('data', {}) for out in cell.get('outputs', [])):
-                if 'text/markdown' in data: data['text/markdown'] = text(''.join(data['text/markdown']))
+                if 'text/markdown' in data:
+                    data['text/markdown'] = text(''.join(data['text/markdown']))
         (proc/old).unlink()
         (proc/new).write_text(json.dumps(nb), encoding='utf-8')
     quarto = (root/'_quarto.yml').read_text(encoding='utf-8')
-    (proc/'_quarto.yml').write_text(re.sub(r'\S+\.ipynb', lambda m: names.get(m[0], m[0]), quarto), encoding='utf-8')
+    (proc/'_quarto.yml').write_text(
+        re.sub(r'\S+\.ipynb', lambda m: names.get(m[0], m[0]), quarto), encoding='utf-8')
 
 def formula(m):
     "A formula as MathML, which needs no script"
     from latex2mathml.converter import convert
     tex = html.unescape(m[2])
     out = convert(tex, display='block' if m[1] == 'display' else 'inline')
-    if '\\' in re.sub(r'<annotation.*?</annotation>', '', out): raise ValueError(f'latex2mathml does not know a command of {tex!r}; write it in simpler LaTeX')
+    if '\\' in re.sub(r'<annotation.*?</annotation>', '', out):
+        raise ValueError(
+            f'latex2mathml does not know a command of {tex!r}; write it in simpler LaTeX')
     return out
 
 def self_contained(site):
     "Take the web out of the pages: formulas become MathML, fonts of themes become the system's"
     for page in site.rglob('*.html'):
-        text = re.sub(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', formula, page.read_text(encoding='utf-8'), flags=re.S)
-        page.write_text(re.sub(r'<(link|script)[^>]*katex[^>]*>(\s*</script>)?', '', text), encoding='utf-8')
+        text = re.sub(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', formula,
+                      page.read_text(encoding='utf-8'), flags=re.S)
+        page.write_text(re.sub(r'<(link|script)[^>]*katex[^>]*>(\s*</script>)?', '', text),
+                        encoding='utf-8')
     for css in site.rglob('*.css'):
-        css.write_text(re.sub(r'@import\s+(url\([^)]*\)|"[^"]*")\s*;?', '', css.read_text(encoding='utf-8')), encoding='utf-8')
+        css.write_text(
+            re.sub(r'@import\s+(url\([^)]*\)|"[^"]*")\s*;?', '', css.read_text(encoding='utf-8')),
+            encoding='utf-8')
 
 class Page(HTMLParser):
     "The ids, links and resources of a page"
     def __init__(self, path):
         super().__init__()
-        self.ids, self.links, self.resources = set(), set(), set()
+        self.ids = set()
+        self.links = set()
+        self.resources = set()
         self.feed(path.read_text(encoding='utf-8'))
 
     def handle_starttag(self, tag, attrs):
@@ -178,14 +222,20 @@ def faults(site):
         for url in sorted(page.links | page.resources):
             parts = urlsplit(url)
             if parts.scheme or parts.netloc:
-                if url in page.resources and parts.scheme != 'data': yield f'{name}: asks for {url} from outside'
+                if url in page.resources and parts.scheme != 'data':
+                    yield f'{name}: asks for {url} from outside'
                 continue
-            to = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(parts.path))) if parts.path else name
+            to = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(
+                parts.path))) if parts.path else name
             if (site/to).is_dir(): to = posixpath.join(to, 'index.html')
             if not (site/to).is_file(): yield f'{name}: broken link {url}'
-            elif parts.fragment and to in pages and unquote(parts.fragment) not in pages[to].ids: yield f'{name}: no such place {url}'
+            elif parts.fragment and to in pages and unquote(parts.fragment) not in pages[to].ids:
+                yield f'{name}: no such place {url}'
     for file in sorted(p for p in site.rglob('*') if p.suffix in ('.html', '.css', '.js')):
-        for url in re.findall(r'(?:@import |url\(|\bimport\b[^;\n]{,80}? from |\bimport\()\s*["\']?((?:https?:)?//[^"\')\s>]+)', file.read_text(encoding='utf-8')):
+        for url in re.findall(
+                r'(?:@import |url\(|\bimport\b[^;\n]{,80}? from '
+                r'|\bimport\()\s*["\']?((?:https?:)?//[^"\')\s>]+)',
+                file.read_text(encoding='utf-8')):
             yield f'{file.relative_to(site)}: asks for {url} from outside'
 
 def build(out, root=ROOT):

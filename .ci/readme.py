@@ -15,12 +15,15 @@ def directives(source):
     "The `#|` lines at the top of a cell, and the rest"
     lines = source.splitlines()
     top = [line[2:].strip() for line in lines if line.startswith('#|')]
-    return {key.strip(): value.strip() for key, _, value in (d.partition(':') for d in top)}, '\n'.join(line for line in lines if not line.startswith('#|')).strip()
+    return {key.strip(): value.strip()
+            for key, _, value in (d.partition(':') for d in top)
+            }, '\n'.join(line for line in lines if not line.startswith('#|')).strip()
 
 def from_top(markdown):
     "Links and pictures relative to nbs/ become relative to the top level; code is left alone"
     link = re.compile(r'(\]\(|src="|href=")(?!(?:[a-z]+:|#|/))([^)"\s]+)')
-    def turn(m): return f'{m[1]}{m[2].removeprefix("../") if m[2].startswith("../") else "nbs/" + m[2]}'
+    def turn(m):
+        return f'{m[1]}{m[2].removeprefix("../") if m[2].startswith("../") else "nbs/" + m[2]}'
     parts = re.split(r'(^```.*?^```$|`[^`\n]+`)', markdown, flags=re.M | re.S)
     return ''.join(part if i % 2 else link.sub(turn, part) for i, part in enumerate(parts))
 
@@ -30,7 +33,8 @@ def fenced(text, language=''): return f'```{language}\n{text.rstrip()}\n```'
 
 def shown(output, name, pictures, alt=''):
     "One saved output as Markdown; a picture is added to `pictures` (name → bytes)"
-    if output['output_type'] == 'stream': return fenced(text_of(output['text'])) if output['name'] == 'stdout' else ''
+    if output['output_type'] == 'stream':
+        return fenced(text_of(output['text'])) if output['name'] == 'stdout' else ''
     data = {kind: text_of(value) for kind, value in output.get('data', {}).items()}
     for kind, ending in PICTURES.items():
         if kind not in data: continue
@@ -42,7 +46,8 @@ def shown(output, name, pictures, alt=''):
 
 def convert(nb):
     "(Markdown, pictures) of a notebook"
-    blocks, pictures = ['<!-- made from nbs/index.ipynb by .ci/readme.py: edit the notebook -->'], {}
+    blocks = ['<!-- made from nbs/index.ipynb by .ci/readme.py: edit the notebook -->']
+    pictures = {}
     for cell in nb['cells']:
         source = text_of(cell['source'])
         if cell['cell_type'] == 'markdown': blocks.append(from_top(source))
@@ -51,7 +56,10 @@ def convert(nb):
         if 'hide' in opts or opts.get('include') == 'false' or 'nbdev_export(' in code: continue
         if code and opts.get('echo') != 'false': blocks.append(fenced(code, 'python'))
         if opts.get('output') == 'false': continue
-        blocks += [shown(out, f"{cell['id']}-{i}", pictures, opts.get('fig-alt', '')) for i, out in enumerate(cell['outputs'])]
+        blocks += [
+            shown(out, f"{cell['id']}-{i}", pictures, opts.get('fig-alt', ''))
+            for i, out in enumerate(cell['outputs'])
+        ]
     return '\n\n'.join(filter(None, (block.strip() for block in blocks))) + '\n', pictures
 
 def main(root):
@@ -64,4 +72,5 @@ def main(root):
         (folder/name).write_bytes(data)
     (root/'README.md').write_text(text, encoding='utf-8')
 
-if __name__ == '__main__': main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1]))
+if __name__ == '__main__':
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1]))

@@ -23,7 +23,8 @@ MAX_FILE = '20mb'          # of an upload
 MAX_PIXELS = 50_000_000    # of an upload: what a good camera takes; decoded, 150 MB
 KEPT = 3600                # seconds that an upload and what was made of it stay on the disk
 MAX_WAITING = 60           # requests in the queue, beyond which a visitor is asked to come again
-SHIPPED = ' It learned from drawn characters and emoji: of a photo it keeps the layout and the colours, no faces and no fine detail.'
+SHIPPED = (' It learned from drawn characters and emoji: of a photo it keeps the layout and the '
+           'colours, no faces and no fine detail.')
 
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto }
@@ -75,7 +76,8 @@ def page(title):
 
 
 class Upload(gr.Image):
-    "An image that hands on the uploaded file itself, in every format, and nothing else that lies on this machine"
+    """An image that hands on the uploaded file itself, in every format, and nothing else that lies
+    on this machine"""
     is_template = True  # gr.Image in the browser
 
     def preprocess(self, payload):
@@ -94,23 +96,30 @@ def is_number(value):
 
 
 def read_number(part, payload, question, whole=True):
-    "A number of a part's own range, or the question once more: a box may be empty, and strangers may send anything"
+    """A number of a part's own range, or the question once more
+
+    A box may be empty, and strangers may send anything.
+    """
     fits = is_number(payload) and part.minimum <= payload <= part.maximum
-    if fits and (not whole or payload == int(payload)): return int(payload) if whole else float(payload)
+    if fits and (not whole or payload == int(payload)):
+        return int(payload) if whole else float(payload)
     kind = 'whole number' if whole else 'number'
-    raise gr.Error(f'{question}? A {kind} from {part.minimum} to {part.maximum:,}.', print_exception=False)
+    raise gr.Error(f'{question}? A {kind} from {part.minimum} to {part.maximum:,}.',
+                   print_exception=False)
 
 
 class Count(gr.Slider):
     "A slider for a whole number"
     is_template = True  # gr.Slider in the browser
-    def preprocess(self, payload): return read_number(self, payload, f'How many {self.label.split(" ")[0]}')
+    def preprocess(self, payload):
+        return read_number(self, payload, f'How many {self.label.split(" ")[0]}')
 
 
 class Amount(gr.Slider):
     "A slider for any number"
     is_template = True
-    def preprocess(self, payload): return read_number(self, payload, f'How much {self.label}', whole=False)
+    def preprocess(self, payload):
+        return read_number(self, payload, f'How much {self.label}', whole=False)
 
 
 class Whole(gr.Number):
@@ -162,8 +171,8 @@ def serve(demo, host='127.0.0.1', port=None, css='', **kwargs):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the folder of uploads goes
     theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     queue = demo.queue(default_concurrency_limit=2, max_size=MAX_WAITING)
-    return queue.launch(server_name=host, server_port=port, share=False, ssr_mode=False, theme=theme,
-                        css=CSS + css, head=HEAD, max_file_size=MAX_FILE,
+    return queue.launch(server_name=host, server_port=port, share=False, ssr_mode=False,
+                        theme=theme, css=CSS + css, head=HEAD, max_file_size=MAX_FILE,
                         footer_links=['api', 'settings'], **kwargs)
 
 
@@ -173,6 +182,7 @@ def run(build, opened, launch, description, model_help, argv=None):
     p.add_argument('--model', help=f'{model_help} (see `tok1d list`); the shipped one if not given')
     p.add_argument('--host', default='127.0.0.1',
                    help='address to serve on; 0.0.0.0 for every machine that can reach this one')
-    p.add_argument('--port', type=int, help='port to serve on; the first free one from 7860 if not given')
+    p.add_argument('--port', type=int,
+                   help='port to serve on; the first free one from 7860 if not given')
     args = p.parse_args(argv)
     launch(build(opened(args.model) if args.model else None, name=args.model), args.host, args.port)

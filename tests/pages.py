@@ -46,9 +46,11 @@ def serving(*args, path='', cwd=None, env=()):
         port = s.getsockname()[1]
     env = dict(os.environ, HF_HUB_OFFLINE='1', **dict(env))
     command = [sys.executable, *map(str, args), f'--port={port}']
-    # what it prints goes to a file: a pipe that nobody empties stops a server after 64 KB of tracebacks
-    with (tempfile.TemporaryFile('w+') as said,
-          subprocess.Popen(command, cwd=cwd, env=env, stdout=said, stderr=subprocess.STDOUT) as server):
+    # what it prints goes to a file: a pipe that nobody empties stops a server after 64 KB of
+    # tracebacks
+    with (tempfile.TemporaryFile('w+') as
+          said, subprocess.Popen(command, cwd=cwd, env=env, stdout=said,
+                                 stderr=subprocess.STDOUT) as server):
         try:
             url = f'http://127.0.0.1:{port}'
             until(lambda: answers(url + path) or server.poll() is not None, f'{args} answers', 300)

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from parity import weights
 
 FOLDER = Path(__file__).parent/'parity'
-# `drawn_inputs` says in words what happens after the draw; a new phrase is added here, never guessed
+# `drawn_inputs` says in words what happens after the draw; a new phrase is added here, never
+# guessed
 THEN = {'': lambda x: x, 'add 0.5, clamp to [0, 1]': lambda x: (x + .5).clamp(0, 1)}
 
 class Case:
@@ -16,18 +17,27 @@ class Case:
     def __init__(self, name):
         spec = json.loads((FOLDER/f'{name}.json').read_text())
         self.name, self.config, self.notes = name, spec['config'], spec['notes']
-        self.manifest = {k: (tuple(shape), getattr(torch, dtype)) for k, (shape, dtype) in spec['state_dict'].items()}
-        drawn = {k: THEN[d['then']](weights.tensor_for(d['name'], d['shape'], d['scale'])) for k, d in spec['drawn_inputs'].items()}
+        self.manifest = {
+            k: (tuple(shape), getattr(torch, dtype))
+            for k, (shape, dtype) in spec['state_dict'].items()
+        }
+        drawn = {
+            k: THEN[d['then']](weights.tensor_for(d['name'], d['shape'], d['scale']))
+            for k, d in spec['drawn_inputs'].items()
+        }
         self.tensors = load_file(FOLDER/f'{name}.safetensors') | drawn
 
     def __getitem__(self, key): return self.tensors[key]
 
     def check_names(self, module):
         "`module` has exactly the published state dict: every name, shape and dtype"
-        ours, theirs = {k: (tuple(v.shape), v.dtype) for k, v in module.state_dict().items()}, self.manifest
+        ours = {k: (tuple(v.shape), v.dtype) for k, v in module.state_dict().items()}
+        theirs = self.manifest
         missing, extra = sorted(theirs.keys() - ours), sorted(ours.keys() - theirs)
         differ = {k: (ours[k], theirs[k]) for k in ours.keys() & theirs if ours[k] != theirs[k]}
-        assert not (missing or extra or differ), f'{self.name}: missing {missing}; not published {extra}; (ours, published) {differ}'
+        assert not (
+            missing or extra or differ
+        ), f'{self.name}: missing {missing}; not published {extra}; (ours, published) {differ}'
 
     def fill(self, module):
         "`module` with the drawn weights, in eval mode, once its names are checked"
@@ -36,9 +46,13 @@ class Case:
         return module.eval()
 
     def close(self, actual, expected, what, tol=1e-4):
-        "Integers agree exactly; floats within `tol` of the spread of `expected` (of its size, for a single number)"
+        """Integers agree exactly
+
+        Floats within `tol` of the spread of `expected` (of its size, for a single number).
+        """
         what = f'{self.name}, {what}'
-        assert actual.shape == expected.shape, f'{what}: shape {tuple(actual.shape)}, published {tuple(expected.shape)}'
+        assert actual.shape == expected.shape, (f'{what}: shape {tuple(actual.shape)}, published '
+                                                f'{tuple(expected.shape)}')
         if not expected.is_floating_point():
             wrong = (actual != expected).sum().item()
             assert not wrong, f'{what}: {wrong} of {expected.numel()} differ'

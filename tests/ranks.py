@@ -10,7 +10,8 @@ def work(target, args, env, said):
     os.environ.update(env)
     import torch
     torch.set_num_threads(1)
-    with open(said, 'w') as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+    with open(said,
+              'w') as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
         try: target(*args)
         except SystemExit as end:
             print(end.code)
@@ -25,9 +26,14 @@ def begin(target, args, world, folder):
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = str(s.getsockname()[1])
-    place = lambda r: dict(RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE=str(world), MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    place = lambda r: dict(RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE=str(world), MASTER_ADDR=
+                           '127.0.0.1', MASTER_PORT=port)
     folder.mkdir(exist_ok=True)
-    ps = [ctx.Process(target=work, args=(target, args, place(r) if world > 1 else {}, folder/f'said-{r}.txt')) for r in range(world)]
+    ps = [
+        ctx.Process(target=work,
+                    args=(target, args, place(r) if world > 1 else {}, folder/f'said-{r}.txt'))
+        for r in range(world)
+    ]
     for p in ps: p.start()
     return ps
 

@@ -20,7 +20,8 @@ def gathered(vq, z):
     "The published step: distances of all latents to all codes, in one place"
     z = z.flatten(0, 1)
     d = sq_distances(vq.norm(z), vq.codes)
-    vq.embed_prob.mul_(DECAY).add_(code_counts(d.argmin(1), len(vq.codes)).float()/len(z), alpha=1 - DECAY)
+    vq.embed_prob.mul_(DECAY).add_(
+        code_counts(d.argmin(1), len(vq.codes)).float()/len(z), alpha=1 - DECAY)
     a = torch.exp(-vq.embed_prob*len(vq.codes)*10/(1 - DECAY) - 1e-3)[:, None]
     w = vq.embedding.weight
     w.copy_(w*(1 - a) + z[d.argmin(0)]*a)
@@ -35,7 +36,8 @@ def codebook(l2, step):
 
 def worker(rank, world, folder):
     torch.set_num_threads(1)
-    dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=world)
+    dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank,
+                            world_size=world)
     own = ROWS//world
     books = [codebook(l2, lambda vq, z: vq(z[rank*own:(rank + 1)*own])) for l2 in (False, True)]
     torch.save(books, f'{folder}/{rank}.pt')
@@ -44,7 +46,8 @@ def worker(rank, world, folder):
 
 
 def assert_same(book, want):
-    assert not torch.allclose(book['embedding.weight'], codebook(False, lambda vq, z: None)['embedding.weight'])
+    assert not torch.allclose(book['embedding.weight'],
+                              codebook(False, lambda vq, z: None)['embedding.weight'])
     for k, v in want.items(): assert torch.equal(book[k], v), k
 
 
@@ -52,7 +55,9 @@ def assert_same(book, want):
 def test_ranks_equal_gathered(tmp_path, world):
     mp.spawn(worker, (world, str(tmp_path)), nprocs=world)
     for l2 in False, True:
-        for r in range(world): assert_same(torch.load(tmp_path/f'{r}.pt', weights_only=True)[l2], codebook(l2, gathered))
+        for r in range(world):
+            assert_same(
+                torch.load(tmp_path/f'{r}.pt', weights_only=True)[l2], codebook(l2, gathered))
 
 
 @pytest.mark.parametrize('l2', [False, True])

@@ -81,14 +81,16 @@ def test_whole_picture(client, tmp_path):
 
 def post(url, data):
     "The answer to raw JSON, and whether it is a good one"
-    ask = urllib.request.Request(url, json.dumps(data).encode(), {'content-type': 'application/json'})
+    ask = urllib.request.Request(url,
+                                 json.dumps(data).encode(), {'content-type': 'application/json'})
     try: return urllib.request.urlopen(ask, timeout=60).read().decode()
     except urllib.error.HTTPError as e: return e.read().decode()
 
 def asked_raw(url, endpoint, *data):
     "What a named endpoint says to raw JSON, without the client's help"
     event = json.loads(post(f'{url}/gradio_api/call/{endpoint}', dict(data=data)))['event_id']
-    return urllib.request.urlopen(f'{url}/gradio_api/call/{endpoint}/{event}', timeout=60).read().decode()
+    return urllib.request.urlopen(f'{url}/gradio_api/call/{endpoint}/{event}',
+                                  timeout=60).read().decode()
 
 @pytest.fixture
 def secret(tmp_path):
@@ -121,21 +123,27 @@ def test_no_endpoint_reads_the_server(url, secret):
     for function in config['dependencies']:
         for image in sneaky(secret):
             data = [image, 8, False, False][:len(function['inputs'])]
-            said = post(f'{url}/gradio_api/run/predict', dict(data=data, fn_index=function['id'], session_hash='me'))
+            said = post(f'{url}/gradio_api/run/predict',
+                        dict(data=data, fn_index=function['id'], session_hash='me'))
             assert set(json.loads(said)) <= {'error', 'duration', 'visible', 'title'}, said
 
 @pytest.mark.parametrize('count', [None, 'a', 0, 33, 8.5, True, [3], float('nan')])
-def test_a_count_that_is_none(url, count): assert 'How many tokens?' in asked_raw(url, 'explore', None, count, False, False)
+def test_a_count_that_is_none(url, count):
+    assert 'How many tokens?' in asked_raw(url, 'explore', None, count, False, False)
 
 def claiming(path, width, height):
     "A PNG of a few bytes that claims to be large"
-    def chunk(kind, data): return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack(
+            '>I', zlib.crc32(kind + data))
     head = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b''))
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) +
+                     chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b''))
     return path
 
 def test_too_many_pixels(client, tmp_path):
-    with pytest.raises(AppError, match='50,000,000') as e: explore(client, claiming(tmp_path/'bomb.png', 10_000, 10_000), 5)
+    with pytest.raises(AppError, match='50,000,000') as e:
+        explore(client, claiming(tmp_path/'bomb.png', 10_000, 10_000), 5)
     assert "'" + str(tmp_path) not in str(e.value) and 'tok1d-demo' not in str(e.value)
 
 def test_too_many_bytes(client, tmp_path):
@@ -151,7 +159,10 @@ def test_uploads_go_with_the_page(tmp_path):
 def test_page(url, browser, files, tmp_path):
     "By hand: slider from the keyboard, a click on an example, an upload, a broken upload"
     page = browser(url)
-    img = {name: page.locator(f'#{name} img') for name in ('original', 'reconstruction', 'difference')}
+    img = {
+        name: page.locator(f'#{name} img')
+        for name in ('original', 'reconstruction', 'difference')
+    }
     def change(name, act, what):
         before = pixels(img[name])
         act()
@@ -161,12 +172,15 @@ def test_page(url, browser, files, tmp_path):
     slider = page.locator('#tokens input[type=range]')
     original = pixels(img['original'])
     slider.focus()
-    change('reconstruction', lambda: page.keyboard.press('ArrowRight'), 'an arrow key changes the reconstruction')
+    change('reconstruction', lambda: page.keyboard.press('ArrowRight'),
+           'an arrow key changes the reconstruction')
     until(lambda: '9 of' in page.locator('#stats').inner_text(), 'the figures follow')
     assert pixels(img['original']) == original
     assert page.locator('#ids span').filter(has_text='·').count() == load().num_tokens - 9
 
-    change('original', page.locator('#examples button[aria-label="coffee"]').click, 'a click on an example shows it')
+    change('original',
+           page.locator('#examples button[aria-label="coffee"]').click,
+           'a click on an example shows it')
     def upload(path): page.locator('#image input[type=file]').set_input_files(path)
     change('original', lambda: upload(files[0]), 'an upload is shown')
     stale = page.locator('#results.stale')
@@ -183,9 +197,11 @@ def test_page(url, browser, files, tmp_path):
     toast.first.wait_for(timeout=30000)
     assert "'broken.png' " in toast.inner_text()  # one message, not two
     assert pixels(img['reconstruction']) == shown
-    change('original', page.locator('#examples img').nth(3).click, 'the page goes on after a broken upload')
+    change('original',
+           page.locator('#examples img').nth(3).click, 'the page goes on after a broken upload')
     page.locator('#image button[aria-label="Remove Image"]').click()
-    until(lambda: not img['reconstruction'].count() and not page.locator('#stats').inner_text(), 'clearing clears the results')
+    until(lambda: not img['reconstruction'].count() and not page.locator('#stats').inner_text(),
+          'clearing clears the results')
 
 @pytest.mark.parametrize('width', [1200, 400])
 def test_page_fits(url, browser, width):
@@ -193,7 +209,10 @@ def test_page_fits(url, browser, width):
     page = browser(url, width=width)
     page.locator('#difference img').wait_for(timeout=60000)
     assert page.evaluate('document.documentElement.scrollWidth') <= width
-    boxes = [page.locator(f'#{name}').bounding_box() for name in ('original', 'reconstruction', 'difference')]
+    boxes = [
+        page.locator(f'#{name}').bounding_box()
+        for name in ('original', 'reconstruction', 'difference')
+    ]
     assert len({round(b['y']) for b in boxes}) == 1
     assert all(a['x'] + a['width'] <= b['x'] for a, b in zip(boxes, boxes[1:]))
     assert all(abs(b['width'] - b['height']) < 8 for b in boxes)

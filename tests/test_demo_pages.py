@@ -37,14 +37,20 @@ def files(tmp_path):
     return paths
 
 def between(client, one, two, how='vectors', steps=3, order='first'):
-    return client.predict(handle_file(one), handle_file(two), how, steps, order, api_name='/interpolate')
+    return client.predict(handle_file(one), handle_file(two), how, steps, order,
+                          api_name='/interpolate')
 
-def generate(client, model='tok1d-tiny-maskgit', label='critters', words='a red apple', seed=3, count=2, steps=2, guidance=1., temperature=1.):
-    return client.predict(model, label, words, seed, count, steps, guidance, temperature, api_name='/generate')
+def generate(client, model='tok1d-tiny-maskgit', label='critters', words='a red apple', seed=3,
+             count=2, steps=2, guidance=1., temperature=1.):
+    return client.predict(model, label, words, seed, count, steps, guidance, temperature,
+                          api_name='/generate')
 
 def pictures(page):
     "The pictures inside a piece of HTML"
-    return [Image.open(io.BytesIO(b64decode(data))) for data in re.findall(r'src="data:image/webp;base64,([^"]+)"', page)]
+    return [
+        Image.open(io.BytesIO(b64decode(data)))
+        for data in re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
+    ]
 
 # the pages say what the package computes
 
@@ -60,21 +66,30 @@ def test_interpolation(client, files, how):
 def test_generation(client, model):
     gallery, film, links, code = generate(client, model)
     usual = knobs(artist(model))
-    given = {k: v for k, v in dict(steps=2, guidance=1., temperature=1.).items() if usual.get(k, v) != v}
+    given = {
+        k: v
+        for k, v in dict(steps=2, guidance=1., temperature=1.).items() if usual.get(k, v) != v
+    }
     words = not artist(model).class_names
     drawn = draw(artist(model), 'a red apple' if words else 'critters', 3, 2, frames=8, **given)
-    assert [g['caption'] for g in gallery] == ['seed 3', 'seed 4'] and len(pictures(film)) == len(drawn.at)
+    assert [g['caption']
+            for g in gallery] == ['seed 3', 'seed 4'] and len(pictures(film)) == len(drawn.at)
     for g, x in zip(gallery, drawn.pictures):
-        assert Image.open(g['image']).convert('RGB').getpixel((9, 9)) == pytest.approx([255*v for v in x[:, 9, 9].tolist()], abs=2)
-    assert ('red apple' in code) == words and 'seed=3' in code and ast.parse(code) and links.count('download=') == 2
+        assert Image.open(g['image']).convert('RGB').getpixel(
+            (9, 9)) == pytest.approx([255*v for v in x[:, 9, 9].tolist()], abs=2)
+    assert ('red apple' in code
+            ) == words and 'seed=3' in code and ast.parse(code) and links.count('download=') == 2
 
 def test_what_is_wrong_is_said(client, files):
     "In a message that names no folder, and the page goes on"
     with pytest.raises(AppError, match="'broken.png' ") as e: between(client, files[0], files[2])
     assert '/gradio/' not in str(e.value) and 'tok1d-demo' not in str(e.value)
-    with pytest.raises(AppError, match='there are: critters'): generate(client, label='no such class')
-    with pytest.raises(AppError, match='What shall be drawn'): generate(client, 'tok1d-tiny-maskgen-vq', words=' ')
-    with pytest.raises(AppError, match='What shall be drawn'): generate(client, 'tok1d-tiny-maskgen-vq', words='a'*301)
+    with pytest.raises(AppError, match='there are: critters'):
+        generate(client, label='no such class')
+    with pytest.raises(AppError, match='What shall be drawn'):
+        generate(client, 'tok1d-tiny-maskgen-vq', words=' ')
+    with pytest.raises(AppError, match='What shall be drawn'):
+        generate(client, 'tok1d-tiny-maskgen-vq', words='a'*301)
     assert len(pictures(between(client, *files[:2])[0])) == 3
 
 # what strangers send
@@ -82,21 +97,34 @@ def test_what_is_wrong_is_said(client, files):
 def test_no_file_of_the_server(url, files):
     "An image that is there and one that is not get the same answer"
     for there, missing in zip(sneaky(files[0]), sneaky(files[0].with_name('none.png'))):
-        said = [asked_raw(url, 'interpolate', im, im, 'vectors', 3, 'first') for im in (there, missing)]
-        assert said[0] == said[1] and 'event: error' in said[0] and str(files[0].parent) not in said[0]
+        said = [
+            asked_raw(url, 'interpolate', im, im, 'vectors', 3, 'first') for im in (there, missing)
+        ]
+        assert said[0] == said[1] and 'event: error' in said[0] and str(
+            files[0].parent) not in said[0]
 
 def test_no_endpoint_reads_the_server(url, tmp_path):
-    "Each function of each tab, named or not: no answer to a path holds a picture, or says what is there"
+    """Each function of each tab, named or not
+
+    No answer to a path holds a picture, or says what is there.
+    """
     secret = tmp_path/'unmistakable.png'
     photos()[0][1].save(secret)
     config = json.loads(urllib.request.urlopen(f'{url}/config', timeout=60).read())
     named = [function for function in config['dependencies'] if function['inputs']]
     assert len(named) >= 3  # each tab has one at least
     for function in named:
-        def ask(image): return post(f'{url}/gradio_api/run/predict', dict(data=[image]*len(function['inputs']), fn_index=function['id'], session_hash='me'))
-        for there, missing in list(zip(sneaky(secret), sneaky(secret.with_name('missing.png'))))[:2]:
+        def ask(image):
+            return post(
+                f'{url}/gradio_api/run/predict',
+                dict(data=[image]*len(function['inputs']), fn_index=function['id'],
+                     session_hash='me'))
+
+        for there, missing in list(zip(sneaky(secret),
+                                       sneaky(secret.with_name('missing.png'))))[:2]:
             said = ask(there)
-            assert 'base64' not in said and said.replace(secret.name, 'missing.png') == ask(missing), (function['api_name'], said[:300])
+            assert 'base64' not in said and said.replace(
+                secret.name, 'missing.png') == ask(missing), (function['api_name'], said[:300])
 
 def test_no_folder_as_a_model(url, files):
     "A model is one of those offered, never a path"
@@ -104,14 +132,18 @@ def test_no_folder_as_a_model(url, files):
         said = asked_raw(url, 'generate', model, 'critters', '', 0, 1, 2, 1, 1)
         assert 'event: error' in said and str(files[0].parent) not in said.replace(str(model), '')
 
-@pytest.mark.parametrize('at,bad', [(3, None), (3, -1), (3, 1.5), (4, 17), (4, True), (5, 65), (5, 'a'), (6, 21), (6, float('nan')), (7, [1]), (1, ['critters'])])
+@pytest.mark.parametrize('at,bad', [(3, None), (3, -1), (3, 1.5), (4, 17), (4, True), (5, 65),
+                                    (5, 'a'), (6, 21), (6, float('nan')), (7, [1]),
+                                    (1, ['critters'])])
 def test_numbers_that_are_none(url, at, bad):
     given = ['tok1d-tiny-maskgit', 'critters', '', 0, 1, 2, 1, 1]
     given[at] = bad
     assert 'event: error' in asked_raw(url, 'generate', *given)
 
-@pytest.mark.parametrize('how,steps,order', [('lines', 3, 'first'), ('vectors', 25, 'first'), ('vectors', None, 'first'), ('tokens', 3, 'none')])
-def test_ways_that_are_none(url, how, steps, order): assert 'event: error' in asked_raw(url, 'interpolate', None, None, how, steps, order)
+@pytest.mark.parametrize('how,steps,order', [('lines', 3, 'first'), ('vectors', 25, 'first'),
+                                             ('vectors', None, 'first'), ('tokens', 3, 'none')])
+def test_ways_that_are_none(url, how, steps, order):
+    assert 'event: error' in asked_raw(url, 'interpolate', None, None, how, steps, order)
 
 # by hand
 
@@ -122,18 +154,25 @@ def test_by_hand(url, browser, files, tmp_path):
     def change(film, act, what):
         before = page.locator(f'#{film}').inner_html()
         act()
-        until(lambda: page.locator(f'#{film} img').count() and page.locator(f'#{film}').inner_html() != before, what)
+        until(
+            lambda: page.locator(f'#{film} img').count() and page.locator(f'#{film}').inner_html()
+            != before, what)
 
     tab('Interpolation')
     page.locator('#way-film img').first.wait_for(state='attached', timeout=60000)
     note = page.locator('#way-film output')
     page.locator('#way-film input').focus()
     page.keyboard.press('ArrowRight')
-    until(lambda: note.inner_text() == '62% of the way', 'an arrow key moves along the way, without the server')
+    until(lambda: note.inner_text() == '62% of the way',
+          'an arrow key moves along the way, without the server')
     page.locator('#way-film button').click()
     until(lambda: note.inner_text() == '100% of the way', 'the film plays to its end')
-    change('way-film', page.locator('#way-examples-second button[aria-label="coffee"]').click, 'a click on an example changes the way')
-    change('way-film', lambda: page.locator('#way-first input[type=file]').set_input_files(files[0]), 'an upload changes the way')
+    change('way-film',
+           page.locator('#way-examples-second button[aria-label="coffee"]').click,
+           'a click on an example changes the way')
+    change('way-film',
+           lambda: page.locator('#way-first input[type=file]').set_input_files(files[0]),
+           'an upload changes the way')
     page.locator('#way-order').wait_for(state='hidden')
     change('way-film', page.get_by_label('tokens', exact=True).first.click, 'another kind of way')
     page.locator('#way-order').wait_for()
@@ -160,7 +199,9 @@ def test_by_hand(url, browser, files, tmp_path):
 def test_pages_fit(url, browser, width):
     "Nothing hangs out of any tab"
     page = browser(url, width=width)
-    for name, there in ('Interpolation', '#way-film img'), ('Generation', '#draw-film img'), ('Token count', '#difference img'):
+    for name, there in ('Interpolation', '#way-film img'), ('Generation',
+                                                            '#draw-film img'), ('Token count',
+                                                                                '#difference img'):
         page.get_by_role('tab', name=name).click()
         page.locator(there).first.wait_for(state='attached', timeout=60000)
         assert page.evaluate('document.documentElement.scrollWidth') <= width, name

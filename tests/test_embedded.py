@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 from tok1d.data.embedded import build, check_split, need_packages, read_tar, styles, table, word
 
-pytestmark = pytest.mark.skipif(not all(map(find_spec, ('dicebear','dicebear_styles','resvg_py'))), reason='no drawing packages')
+pytestmark = pytest.mark.skipif(
+    not all(map(find_spec, ('dicebear','dicebear_styles','resvg_py'))),
+    reason='no drawing packages')
 
 def definition(style):
     import dicebear_styles
-    return json.loads((Path(dicebear_styles.__path__[0])/f'{style}.json').read_text(encoding='utf-8'))
+    return json.loads(
+        (Path(dicebear_styles.__path__[0])/f'{style}.json').read_text(encoding='utf-8'))
 
 @pytest.mark.parametrize('style', styles())
 def test_every_option_has_words(style):
@@ -18,19 +21,26 @@ def test_every_option_has_words(style):
     said = {k for k in words if k.endswith('Variant')}
     assert {k.removesuffix('Variant') for k in said}<=set(d['components'])
     for part in (k.removesuffix('Variant') for k in said):
-        for v in d['components'][part]['variants']: assert word(style, part+'Variant', {part+'Variant': v}, bare=True)
-    silent = {'ink', 'stroke', 'shade', 'screen', 'mouth', 'eyes', 'glasses', 'accessories', 'shoes'}
+        for v in d['components'][part]['variants']:
+            assert word(style, part+'Variant', {part+'Variant': v}, bare=True)
+    silent = {
+        'ink', 'stroke', 'shade', 'screen', 'mouth', 'eyes', 'glasses', 'accessories', 'shoes'}
     for name,c in d['colors'].items():
-        for v in c['values']*(name not in silent): assert word(style, name+'Color', {name+'Color': v.lstrip('#')})
+        for v in c['values']*(name not in silent):
+            assert word(style, name+'Color', {name+'Color': v.lstrip('#')})
 
 def test_licences_are_those_of_the_definitions():
     for style,s in table('sources')['A']['styles'].items():
         meta = definition(style)['meta']
-        assert meta['license']['name']=={'CC0-1.0': 'CC0 1.0', 'CC-BY-4.0': 'CC BY 4.0'}[s['licence']]
+        assert meta['license']['name']=={'CC0-1.0': 'CC0 1.0',
+                                         'CC-BY-4.0': 'CC BY 4.0'}[s['licence']]
         assert s['author'] in meta['creator']['name']
 
 def test_build_is_repeatable_and_resumes(tmp_path):
-    "Three drawings: the same bytes in two folders; a lost shard comes back, the other is not touched"
+    """Three drawings
+
+    The same bytes in two folders; a lost shard comes back, the other is not touched.
+    """
     need_packages()
     a, b = (build(tmp_path/d, n=3, jobs=1, sources='A') for d in 'ab')
     shards = sorted(f.name for f in a.glob('*.tar'))

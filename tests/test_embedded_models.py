@@ -21,7 +21,8 @@ def test_classes(model, tmp_path):
     last, _ = draw(tmp_path/'b', '-m', model, '-c', 'twemoji', '-n', 1, '-s', 8)
     assert last[0]['ids'] == four[3]['ids']
 
-@pytest.mark.parametrize('model,key,different', [('tok1d-tiny-maskgen-vq', 'ids', 5), ('tok1d-tiny-maskgen-kl', 'vectors', 8)])
+@pytest.mark.parametrize('model,key,different', [('tok1d-tiny-maskgen-vq', 'ids', 5),
+                                                 ('tok1d-tiny-maskgen-kl', 'vectors', 8)])
 def test_prompts(model, key, different, tmp_path):
     ask = '-m', model, '--prompt', 'a yellow round face with a big smile, on a blue background'
     eight, _ = draw(tmp_path/'a', *ask, '--seed', 3, '-n', 8)
@@ -36,6 +37,8 @@ def test_unknown_words_are_announced(tmp_path):
 def test_every_model_has_its_papers():
     for d in filter(Path.is_dir, WEIGHTS.iterdir()):
         assert (d/'README.md').is_file() and list(d.glob('*.safetensors')), d
-        if d.name != 'tok1d-tiny-probe': assert {'recipe.yaml', 'log.jsonl', 'curve.png'} <= {f.name for f in d.iterdir()}, d
+        if d.name != 'tok1d-tiny-probe':
+            assert {'recipe.yaml', 'log.jsonl', 'curve.png'} <= {f.name for f in d.iterdir()}, d
 
-def test_budget(): assert sum(f.stat().st_size for f in WEIGHTS.rglob('*') if f.is_file()) < MAX_SIZE
+def test_budget():
+    assert sum(f.stat().st_size for f in WEIGHTS.rglob('*') if f.is_file()) < MAX_SIZE

@@ -5,7 +5,9 @@ import torch.multiprocessing as mp
 
 from tok1d.eval.metrics import Moments
 
-def data(): return torch.randn(101, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 100
+def data():
+    return torch.randn(101, 5, generator=torch.Generator().manual_seed(0),
+                       dtype=torch.float64) + 100
 
 def gather(rank, world, place, out):
     dist.init_process_group('gloo', init_method=f'file://{place}', rank=rank, world_size=world)

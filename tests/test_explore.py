@@ -43,9 +43,12 @@ def count_calls(monkeypatch, model, name):
 def test_any_image_goes_in(model, photo):
     "Every form of one image gives the same tokens; every other kind of image gives some"
     tokens = TokenImage.from_image(model, photo).tokens
-    for same in (as_file(photo, 'PNG'), BytesIO(as_file(photo, 'BMP')), np.asarray(photo), photo.convert('RGBA')):
+    for same in (as_file(photo,
+                         'PNG'), BytesIO(as_file(photo,
+                                                 'BMP')), np.asarray(photo), photo.convert('RGBA')):
         assert_close(TokenImage.from_image(model, same).tokens, tokens)
-    others = [photo.convert(m) for m in ('L', 'P', 'CMYK', '1', 'LA', 'I', 'F')] + [photo.resize((1, 1)), photo.resize((500, 3))]
+    others = [photo.convert(m) for m in ('L', 'P', 'CMYK', '1', 'LA', 'I', 'F')
+              ] + [photo.resize((1, 1)), photo.resize((500, 3))]
     for other in others: assert TokenImage.from_image(model, other).tokens.shape == tokens.shape
 
 @pytest.mark.parametrize('bad', [b'', b'\x89PNG\r\n\x1a\n', '/nowhere/a.png', 3, None])
@@ -54,7 +57,9 @@ def test_what_is_no_image_is_refused(model, bad):
 
 @pytest.mark.parametrize('k', [0, -1, 33, 2.5, '3', True, float('nan'), float('inf'), [3]])
 def test_impossible_counts_are_refused(model, photo, k):
-    for f in (lambda: explore_tokens(model, photo, k), lambda: reconstruct(model, torch.rand(1, 3, 64, 64), k), lambda: check_count(model, k)):
+    for f in (lambda: explore_tokens(model, photo, k),
+              lambda: reconstruct(model, torch.rand(1, 3, 64, 64), k),
+              lambda: check_count(model, k)):
         with pytest.raises(ValueError, match='from 1 to 32'): f()
 
 def test_views_agree_with_scores(model, photo):
@@ -66,7 +71,8 @@ def test_views_agree_with_scores(model, photo):
         view = explore_tokens(model, ti, k)
         y = model.decode(model.encode(x).tokens[:, :k]).detach().clamp(0, 1)
         assert_close(view.reconstruction, y[0], atol=1e-5, rtol=0)
-        for db in (curve.psnr[i, 0].item(), rows[i].psnr, psnr(y, x).item()): assert db == pytest.approx(view.psnr, abs=1e-3)
+        for db in (curve.psnr[i, 0].item(), rows[i].psnr, psnr(y, x).item()):
+            assert db == pytest.approx(view.psnr, abs=1e-3)
         assert view.bits == rows[i].bits == curve.bits[i] == k*model.bits_per_token
 
 def test_a_token_image_never_changes(model, photo):
@@ -97,10 +103,12 @@ def test_words_and_pictures(model, photo):
     assert (view.ids is None) == model.is_vae
     assert [p.size for p in view_pictures(view, 128)] == [(128, 128)]*3
     assert token_strip(model, torch.rand(2, 3, 64, 64), (1, 32)).width >= 3*64
-    assert figure_png(curve_figure(token_curve(model, torch.rand(2, 3, 64, 64), [1, 32]), view)).startswith(b'\x89PNG')
+    assert figure_png(curve_figure(token_curve(model, torch.rand(2, 3, 64, 64), [1, 32]),
+                                   view)).startswith(b'\x89PNG')
 
 def test_curve_counts_always_end_at_all():
-    for n in (1, 2, 3, 32, 64, 128, 257): assert curve_counts(n)[0] == 1 and curve_counts(n)[-1] == n
+    for n in (1, 2, 3, 32, 64, 128, 257):
+        assert curve_counts(n)[0] == 1 and curve_counts(n)[-1] == n
 
 def test_evaluate_takes_batches_of_any_size(model):
     "An average over images, whatever the batches"
@@ -108,7 +116,8 @@ def test_evaluate_takes_batches_of_any_size(model):
     whole = evaluate(model, x, (1, 32))
     for same in ([x[:1], x[1:]], iter([dict(image=x[:4]), dict(image=x[4:])])):
         for a, b in zip(evaluate(model, same, (1, 32)), whole):
-            assert a.images == b.images == 5 and a.psnr == pytest.approx(b.psnr, abs=1e-4) and a.ssim == pytest.approx(b.ssim, abs=1e-4)
+            assert a.images == b.images == 5 and a.psnr == pytest.approx(
+                b.psnr, abs=1e-4) and a.ssim == pytest.approx(b.ssim, abs=1e-4)
 
 def test_half_precision_is_compared_in_float32(model, photo):
     half = TiTok(model.config).eval()
@@ -119,8 +128,10 @@ def test_half_precision_is_compared_in_float32(model, photo):
 def test_models_that_cannot_be_shown_say_so(photo):
     rigid = load_config('titok_tiny_vq', ['model.vq_model.elastic=false'])
     with pytest.warns(UserWarning, match='elastic'): explore_tokens(TiTok(rigid).eval(), photo, 4)
-    stage1 = load_config('titok_tiny_vq', ['model.vq_model.elastic=false', 'model.vq_model.is_legacy=true'])
-    with pytest.raises(ValueError, match='attach_pixel_tokenizer'): explore_tokens(TiTok(stage1).eval(), photo)
+    stage1 = load_config('titok_tiny_vq',
+                         ['model.vq_model.elastic=false', 'model.vq_model.is_legacy=true'])
+    with pytest.raises(ValueError, match='attach_pixel_tokenizer'):
+        explore_tokens(TiTok(stage1).eval(), photo)
 
 def test_slider_decodes_only(model, photo, monkeypatch):
     "A move of the slider costs one decode of the kept tokens"
@@ -135,12 +146,16 @@ def test_widget_takes_uploads(model, photo):
     explorer = TokenExplorer(model, dict(photo=photo), k=99)
     assert explorer.slider.value == explorer.slider.max == 32
     def upload(name, content):
-        explorer.upload.value = [dict(name=name, type='', size=len(content), content=content, last_modified=datetime.now())]
+        explorer.upload.value = [
+            dict(name=name, type='', size=len(content), content=content,
+                 last_modified=datetime.now())
+        ]
         assert explorer.upload.value == ()
     shown = explorer.original.value
     upload('<img src=x>.png', b'broken')
     assert explorer.original.value == shown and '<img' not in explorer.message.value and '&lt;img' in explorer.message.value
-    for turned in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180):  # the same name twice: the newer file counts
+    # the same name twice: the newer file counts
+    for turned in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180):
         upload('mine.jpg', as_file(photo.transpose(turned), 'JPEG', quality=95))
         assert explorer.picker.value == 'mine.jpg' and explorer.message.value == '' and explorer.original.value != shown
         shown = explorer.original.value

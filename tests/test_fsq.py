@@ -84,7 +84,8 @@ def test_explore_and_search(model, images):
     from tok1d.explore.tokens import TokenImage
     best = encode_best(model, images, candidates=6, prefix=0., bf16=False)
     def error(tokens):
-        with torch.no_grad(): return (model.decode(tokens).clamp(0, 1)-images).square().mean((1, 2, 3))
+        with torch.no_grad():
+            return (model.decode(tokens).clamp(0, 1)-images).square().mean((1, 2, 3))
     assert (error(best) <= error(model.encode(images).tokens) + 1e-6).all()
     view = TokenImage(model, images[0], best[0])
     assert view.decode().shape == (3, 16, 16)
@@ -137,7 +138,8 @@ def test_text_aware(base, images):
 def test_refused(images):
     from tok1d.config import load_config
     from tok1d.models.titok import TiTok
-    for change, why in {'quantize_mode=rvq': 'vq, vae, fsq', 'fsq_levels=null': 'fsq_levels is not set',
-                        'codebook_size=1024': 'make 1000'}.items():
+    for change, why in {
+            'quantize_mode=rvq': 'vq, vae, fsq', 'fsq_levels=null': 'fsq_levels is not set',
+            'codebook_size=1024': 'make 1000'}.items():
         with pytest.raises(ValueError, match=why):
             TiTok(load_config('titok_tiny_fsq', [f'model.vq_model.{change}']))

@@ -20,7 +20,8 @@ def limited(args, size):
 def refused(code, said, out, why):
     assert code == 1 and 'Traceback' not in said, said
     assert 'checkpoint-00000004 could not be written' in said and why in said and 'MB are free' in said, said
-    assert not list(out.glob('.checkpoint-*')) and not list(out.glob('checkpoint-*')) and not list(out.glob('.tmp-*'))
+    assert not list(out.glob('.checkpoint-*')) and not list(out.glob('checkpoint-*')) and not list(
+        out.glob('.tmp-*'))
 
 
 @pytest.mark.parametrize('part', [.5, 1.5])
@@ -32,7 +33,8 @@ def test_files_too_large(data, tmp_path, part):
     if part > 1:
         assert launch(tiny_train, (args,), 1, tmp_path)[0] == [0]
         sizes = {p.name: p.stat().st_size for p in (out/'checkpoint-00000008').iterdir()}
-        assert abs(sizes['model.safetensors'] - WEIGHTS) < .1*WEIGHTS and sizes['state.pt'] > 1.5*WEIGHTS, sizes
+        assert abs(sizes['model.safetensors'] -
+                   WEIGHTS) < .1*WEIGHTS and sizes['state.pt'] > 1.5*WEIGHTS, sizes
 
 
 WEIGHTS = 1_000_000  # bytes of the tiny network
@@ -43,7 +45,8 @@ def small_disk(tmp_path):
     "A real file system of two megabytes"
     place = tmp_path/'disk'
     place.mkdir()
-    mount = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=2m', 'none', str(place)], capture_output=True, text=True)
+    mount = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=2m', 'none',
+                            str(place)], capture_output=True, text=True)
     if mount.returncode: pytest.skip(f'only root can mount a small disk: {mount.stderr.strip()}')
     yield place
     subprocess.run(['umount', str(place)], check=True)
@@ -56,22 +59,30 @@ def test_full_disk(data, small_disk, tmp_path):
 
 
 def test_log_that_cannot_be_written(data, tmp_path):
-    "TensorBoard finds a file where its folder should be: said once, counted, and the model is finished"
+    """TensorBoard finds a file where its folder should be
+
+    Said once, counted, and the model is finished.
+    """
     (tmp_path/'taken').write_text('a file')
     args = arguments(data, tmp_path/'run', *SHORT, f'experiment.logging_dir={tmp_path}/taken')
     (code,), (said,) = launch(tiny_train, (args,), 1, tmp_path)
     assert code == 0 and (tmp_path/'run'/'model.safetensors').exists(), said
-    assert 'TensorBoard failed at step 0 (start)' in said and 'TensorBoard failed 1 time in this run' in said, said
+    assert 'TensorBoard failed at step 0 (start)' in said and ('TensorBoard failed 1 '
+                                                               'time in this run') in said, said
 
 
 def test_two_runs(data, tmp_path):
-    "The second is refused while the first lives, and takes over at once when it was killed, workers or not"
+    """The second is refused while the first lives, and takes over at once when it was killed,
+    workers or not"""
     out = tmp_path/'run'
     worker = 'dataset.params.num_workers_per_gpu=1'
-    first, = begin(tiny_train, (arguments(data, out, *SHORT, 'training.max_train_steps=9999', 'experiment.save_every=9999', worker),), 1, tmp_path/'first')
+    first, = begin(tiny_train, (arguments(data, out, *SHORT, 'training.max_train_steps=9999',
+                                          'experiment.save_every=9999', worker),), 1,
+                   tmp_path/'first')
     try:
         log, end = out/'log.jsonl', time.time() + 200
-        while first.is_alive() and time.time() < end and not (log.exists() and log.read_text()): time.sleep(.02)
+        while first.is_alive() and time.time() < end and not (log.exists() and log.read_text()):
+            time.sleep(.02)
         (code,), (said,) = launch(tiny_train, (arguments(data, out, *SHORT),), 1, tmp_path/'second')
         assert code == 1 and f'is in use by another run (process {first.pid}' in said and 'Traceback' not in said, said
         assert first.is_alive()

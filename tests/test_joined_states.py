@@ -16,7 +16,8 @@ class Numbers:
     def __iter__(self):
         while True:
             self.i += 1
-            yield dict(image=torch.tensor([value(self.rank, self.i)]), ids=torch.tensor([[chosen(self.rank, self.i)]]))
+            yield dict(image=torch.tensor([value(self.rank, self.i)]),
+                       ids=torch.tensor([[chosen(self.rank, self.i)]]))
     def state_dict(self): return dict(i=self.i)
     def load_state_dict(self, state): self.i = state['i']
 
@@ -38,7 +39,8 @@ def run(folder, until, every=SAVE):
         "Which codes count as used?"
         def __init__(self, book): self.book = book
         def step(self, st):
-            used = self.book.used if self.book.used is not None else torch.zeros(CODES, dtype=torch.int64)
+            used = self.book.used if self.book.used is not None else torch.zeros(
+                CODES, dtype=torch.int64)
             st.log('used', codes=st.acc.reduce(used.clone(), 'sum').tolist())
 
     model = nn.Linear(1, 1, bias=False)
@@ -46,9 +48,16 @@ def run(folder, until, every=SAVE):
     task = Counts(model)
     opts = dict(model=make_optimizers(model, lr=0.))
     acc = make_accelerator(cpu=True)
-    st = make_state(task, Numbers(acc.process_index), opts, dict(model=make_schedulers(opts['model'], steps=STEPS)), acc, until)
+    st = make_state(task, Numbers(acc.process_index), opts,
+                    dict(model=make_schedulers(opts['model'], steps=STEPS)), acc, until)
     book = Codebook(revive_until=STEPS, revive_every=7)
-    callbacks = [Alarms(codebook_size=CODES, window=EVERY, min_perplexity=0.), book, Metrics(EVERY), JSONLog(folder/'log.jsonl'), Used(book), Checkpoints(folder, every)]
+    callbacks = [
+        Alarms(codebook_size=CODES, window=EVERY, min_perplexity=0.), book,
+        Metrics(EVERY),
+        JSONLog(folder/'log.jsonl'),
+        Used(book),
+        Checkpoints(folder, every)
+    ]
     resume(st, callbacks, folder)
     fit(st, callbacks)
     if acc.num_processes > 1:
@@ -58,17 +67,21 @@ def run(folder, until, every=SAVE):
 
 
 def want(worlds):
-    "Step → loss and perplexity of its window, and codes in use, where `worlds[i]` processes make step i+1"
+    """Step → loss and perplexity of its window, and codes in use, where `worlds[i]` processes make
+    step i+1"""
     seen = lambda step: [(value(r, step), chosen(r, step)) for r in range(worlds[step - 1])]
     rows = {}
     for step in range(1, STEPS + 1):
         row = rows[step] = {}
         since = [x for s in range(step - step % 7 + 1, step + 1) for x in seen(s)]
-        row['codes'] = torch.bincount(torch.tensor([c for _, c in since], dtype=torch.int64), minlength=CODES).tolist()
+        row['codes'] = torch.bincount(torch.tensor([c for _, c in since], dtype=torch.int64),
+                                      minlength=CODES).tolist()
         if step % EVERY: continue
         window = [x for s in range(step - EVERY + 1, step + 1) for x in seen(s)]
-        p = torch.bincount(torch.tensor([c for _, c in window]), minlength=CODES).double()/len(window)
-        row |= dict(loss=sum(v for v, _ in window)/len(window), perplexity=torch.special.entr(p).sum().exp().item())
+        p = torch.bincount(torch.tensor([c for _, c in window]),
+                           minlength=CODES).double()/len(window)
+        row |= dict(loss=sum(v for v, _ in window)/len(window),
+                    perplexity=torch.special.entr(p).sum().exp().item())
     return rows
 
 
@@ -76,7 +89,9 @@ def got(folder):
     from tok1d.train.callbacks import read_log
     rows = {}
     for r in read_log(folder/'log.jsonl'):
-        rows.setdefault(r['step'], {}).update({k: r[k] for k in ('codes', 'loss', 'perplexity') if k in r})
+        rows.setdefault(r['step'],
+                        {}).update({k: r[k]
+                                    for k in ('codes', 'loss', 'perplexity') if k in r})
     return rows
 
 
@@ -86,7 +101,8 @@ def same(folder, worlds):
     for step in right:
         assert mine[step].keys() == right[step].keys(), step
         assert mine[step]['codes'] == right[step]['codes'], step
-        for k in mine[step].keys() - {'codes'}: torch.testing.assert_close(mine[step][k], right[step][k], rtol=1e-5, atol=0)
+        for k in mine[step].keys() - {'codes'}:
+            torch.testing.assert_close(mine[step][k], right[step][k], rtol=1e-5, atol=0)
 
 
 def go(world, folder, until):

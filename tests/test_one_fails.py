@@ -14,7 +14,8 @@ class Points:
         for i in range(1, 10):
             x = torch.ones(4, 2)
             if i == 3 and self.rank == 1 and self.fault == 'nan': x[0] = float('nan')
-            if i == 3 and self.rank == 1 and self.fault == 'data': raise OSError('the share with the pictures is gone')
+            if i == 3 and self.rank == 1 and self.fault == 'data':
+                raise OSError('the share with the pictures is gone')
             yield dict(image=x, key=[f'{self.rank}-{i}'])
     def state_dict(self):
         if self.rank == 1 and self.fault == 'save': raise OSError(28, 'No space left on device')
@@ -30,12 +31,14 @@ def run(folder):
     from tok1d.train.schedules import make_optimizers, make_schedulers
 
     class Square(Task):
-        def forward(self, batch, step, generator): return dict(loss=self.model(batch['image']).pow(2).mean()), {}
+        def forward(self, batch, step, generator):
+            return dict(loss=self.model(batch['image']).pow(2).mean()), {}
 
     class Fails(Callback):
         def __init__(self, rank, hook): self.rank, self.hook = rank, hook
         def fail(self, st, hook):
-            if hook == self.hook and st.acc.process_index == self.rank: raise RuntimeError(f'{hook} fails here')
+            if hook == self.hook and st.acc.process_index == self.rank:
+                raise RuntimeError(f'{hook} fails here')
         def start(self, st): self.fail(st, 'start')
         def rehearse(self, st): self.fail(st, 'rehearse')
 
@@ -43,11 +46,15 @@ def run(folder):
         task = Square(nn.Linear(2, 1))
         opts = dict(model=make_optimizers(task.model, lr=.1))
         acc = make_accelerator(cpu=True)
-        st = make_state(task, Points(acc.process_index, fault), opts, dict(model=make_schedulers(opts['model'], steps=6)), acc, 6)
+        st = make_state(task, Points(acc.process_index, fault), opts,
+                        dict(model=make_schedulers(opts['model'], steps=6)), acc, 6)
         try: fit(st, [Fails(0, fault), Checkpoints(folder/fault, 4)])
-        except Exception as error: said = dict(kind=type(error).__name__, text=str(error), agreed=agreed(error), step=st.step)
+        except Exception as error:
+            said = dict(kind=type(error).__name__, text=str(error), agreed=agreed(error),
+                        step=st.step)
         said['finite'] = all(p.isfinite().all().item() for p in task.parameters())
-        said['left'] = sorted(p.name for p in (folder/fault).glob('*')) + sorted(p.name for p in (folder/fault).glob('.checkpoint*'))
+        said['left'] = sorted(p.name for p in (folder/fault).glob('*')) + sorted(
+            p.name for p in (folder/fault).glob('.checkpoint*'))
         return said, st
 
     told = {}
@@ -68,23 +75,28 @@ def told(tmp_path_factory):
 def test_nan(told):
     "Both name the process and the sample, before either has changed a weight"
     first, second = (t['nan'] for t in told)
-    assert first == second and first['kind'] == 'FloatingPointError' and first['step'] == 2 and first['finite']
-    assert first['text'].startswith('The loss is not finite at step 3 (process 1;') and "'1-3'" in first['text']
+    assert first == second and first['kind'] == 'FloatingPointError' and first[
+        'step'] == 2 and first['finite']
+    assert first['text'].startswith(
+        'The loss is not finite at step 3 (process 1;') and "'1-3'" in first['text']
 
-
-@pytest.mark.parametrize('fault, rank, text', [('data', 1, 'the share with the pictures is gone'), ('save', 1, 'No space left on device'),
-                                               ('start', 0, 'start fails here'), ('rehearse', 0, 'rehearse fails here')])
+@pytest.mark.parametrize('fault, rank, text', [('data', 1, 'the share with the pictures is gone'),
+                                               ('save', 1, 'No space left on device'),
+                                               ('start', 0, 'start fails here'),
+                                               ('rehearse', 0, 'rehearse fails here')])
 def test_told(told, fault, rank, text):
     own, other = told[rank][fault], told[1 - rank][fault]
     assert text in own['text'] and own['agreed'] and own['kind'] in ('OSError', 'RuntimeError')
-    assert other['kind'] == 'Elsewhere' and other['agreed'] and text in other['text'] and f'process {rank} failed' in other['text']
+    assert other['kind'] == 'Elsewhere' and other['agreed'] and text in other[
+        'text'] and f'process {rank} failed' in other['text']
     assert own['step'] == other['step'] and own['left'] == other['left'] == []
 
 
 def test_lock(tmp_path):
     "The first process finds the folder in use: the second does not wait for it"
     out = tmp_path/'run'
-    with lock(out): codes, said = launch(tiny_train, (arguments(pictures(tmp_path/'data'), out),), 2, tmp_path)
+    with lock(out):
+        codes, said = launch(tiny_train, (arguments(pictures(tmp_path/'data'), out),), 2, tmp_path)
     assert codes == [1, 1]
     assert all('is in use by another run' in s and 'Traceback' not in s for s in said), said
     assert not list(out.glob('checkpoint-*'))

@@ -7,20 +7,23 @@ import pytest, torch
 import ops_cases as cases
 from tok1d.ops import backend as ops
 
-MODULES = sorted(f'tok1d.ops.{p.stem}' for p in Path(ops.__file__).parent.glob('*.py') if 'def variants' in p.read_text())
+MODULES = sorted(f'tok1d.ops.{p.stem}' for p in Path(ops.__file__).parent.glob('*.py')
+                 if 'def variants' in p.read_text())
 HALF = torch.bfloat16, torch.float16
 FLOATS = torch.float32, *HALF
 needs_triton = pytest.mark.skipif(ops.triton is None, reason='no Triton on this platform')
 BACKENDS = ['reference', pytest.param('triton', marks=needs_triton)]
 
 
-NEAREST = [(1, 1, 1), (1, 67, 16), (67, 1, 5), (31, 97, 12), (65, 130, 33), (128, 64, 64), (3, 5, 515)]
+NEAREST = [(1, 1, 1), (1, 67, 16), (67, 1, 5), (31, 97, 12), (65, 130, 33), (128, 64, 64),
+           (3, 5, 515)]
 
 @pytest.mark.parametrize('backend', BACKENDS)
 @pytest.mark.parametrize('dtype', FLOATS, ids=str)
 @pytest.mark.parametrize('m, k, d', NEAREST)
 def test_nearest(call, backend, m, k, d, dtype):
-    for l2, strided in (False, False), (True, True): call(backend, cases.nearest_case, m, k, d, dtype, l2, strided)
+    for l2, strided in (False, False), (True, True):
+        call(backend, cases.nearest_case, m, k, d, dtype, l2, strided)
 
 @pytest.mark.parametrize('backend', BACKENDS)
 @pytest.mark.parametrize('dtype', FLOATS, ids=str)
@@ -37,13 +40,15 @@ def test_nearest_blocks(monkeypatch):
     cases.nearest_ties('reference', torch.float32)
 
 
-SHAPES = [((1, 1), (1, 1), 1), ((2, 37), (2, 1), 67), ((3, 5), (1, 5), 130), ((2, 7), (2, 7), 33), ((17,), (17,), 64), ((2, 2), (2, 1), 2051)]
+SHAPES = [((1, 1), (1, 1), 1), ((2, 37), (2, 1), 67), ((3, 5), (1, 5), 130), ((2, 7), (2, 7), 33),
+          ((17,), (17,), 64), ((2, 2), (2, 1), 2051)]
 
 @pytest.mark.parametrize('backend', BACKENDS)
 @pytest.mark.parametrize('dtype', FLOATS, ids=str)
 @pytest.mark.parametrize('shape, mod, d', SHAPES)
 def test_adaln(call, backend, shape, mod, d, dtype):
-    for gated, affine in product((False, True), repeat=2): call(backend, cases.adaln_case, shape, mod, d, dtype, gated, affine, gated == affine)
+    for gated, affine in product((False, True), repeat=2):
+        call(backend, cases.adaln_case, shape, mod, d, dtype, gated, affine, gated == affine)
 
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_adaln_mixed(call, backend):
@@ -54,13 +59,15 @@ def test_adaln_mixed(call, backend):
 def test_adaln_library(call, backend): call(backend, cases.adaln_library)
 
 
-GUIDED = [(1, 1, None, None, None), (5, 67, 'cond', None, None), (4, 130, 'uncond', 7, None), (3, 1000, 'uncond', None, .8), (6, 97, 'cond', 50, .5), (2, 33, None, 500, .999)]
+GUIDED = [(1, 1, None, None, None), (5, 67, 'cond', None, None), (4, 130, 'uncond', 7, None),
+          (3, 1000, 'uncond', None, .8), (6, 97, 'cond', 50, .5), (2, 33, None, 500, .999)]
 
 @pytest.mark.parametrize('backend', BACKENDS)
 @pytest.mark.parametrize('dtype', FLOATS, ids=str)
 @pytest.mark.parametrize('r, k, rule, top_k, top_p', GUIDED)
 def test_guided(call, backend, r, k, rule, top_k, top_p, dtype):
-    for given in False, True: call(backend, cases.guided_case, r, k, dtype, rule, top_k, top_p, given, given)
+    for given in False, True:
+        call(backend, cases.guided_case, r, k, dtype, rule, top_k, top_p, given, given)
 
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_philox(call, backend): call(backend, cases.philox_case)
@@ -68,7 +75,8 @@ def test_philox(call, backend): call(backend, cases.philox_case)
 @pytest.mark.parametrize('backend', BACKENDS)
 @pytest.mark.parametrize('dtype', FLOATS, ids=str)
 def test_remask(call, backend, dtype):
-    for b, n, given in (1, 1, True), (3, 67, False), (2, 128, True): call(backend, cases.remask_case, b, n, dtype, given)
+    for b, n, given in (1, 1, True), (3, 67, False), (2, 128, True):
+        call(backend, cases.remask_case, b, n, dtype, given)
 
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_remask_ties(call, backend): call(backend, cases.remask_ties)
@@ -84,7 +92,8 @@ SKINNY = [(1, 1, 1), (2, 67, 130), (2, 3, 2051), (5, 13, 97), (16, 9, 300), (3, 
 @pytest.mark.parametrize('dtype', FLOATS, ids=str)
 @pytest.mark.parametrize('r, n, d', SKINNY)
 def test_skinny(call, backend, r, n, d, dtype, wdtype):
-    for gelu, strided in (False, False), (True, True): call(backend, cases.skinny_case, r, n, d, dtype, wdtype, gelu, strided)
+    for gelu, strided in (False, False), (True, True):
+        call(backend, cases.skinny_case, r, n, d, dtype, wdtype, gelu, strided)
 
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_skinny_library(call, backend): call(backend, cases.skinny_library)

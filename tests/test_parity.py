@@ -20,7 +20,8 @@ def test_titok_vq(name):
     case.close(enc.aux['latents'], line(case['z']), 'z')
     case.close(enc.z, line(case['z_quantized']), 'z_quantized')
     assert enc.tokens.equal(case['indices'].flatten(1))
-    for k in 'quantizer_loss', 'commitment_loss', 'codebook_loss': case.close(enc.aux[k], case[k], k)
+    for k in 'quantizer_loss', 'commitment_loss', 'codebook_loss':
+        case.close(enc.aux[k], case[k], k)
     case.close(model.decode(enc.tokens), case['decoded'], 'decoded')
     case.close(model.decode(enc.z), case['decoded'], 'decoded')
     case.close(model(case['image'])[0], case['decoded'], 'decoded')
@@ -71,7 +72,11 @@ def test_pixel_vqgan():
     case.close(model.decode(enc.tokens), case['decoded'], 'decoded')
 
 
-BACKENDS = pytest.mark.parametrize('backend', ['auto', 'reference', pytest.param('triton', marks=pytest.mark.skipif(triton is None, reason='no Triton on this platform'))])
+BACKENDS = pytest.mark.parametrize('backend', [
+    'auto', 'reference',
+    pytest.param('triton', marks=pytest.mark.skipif(triton is None,
+                                                    reason='no Triton on this platform'))
+])
 
 @BACKENDS
 @pytest.mark.parametrize('name', ['maskgit_vit', 'maskgit_uvit'])

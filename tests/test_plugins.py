@@ -49,21 +49,31 @@ def package(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def runs(package, tmp_path_factory):
-    "A tokenizer and a generator from outside, a few steps old, and what every command said on the way"
+    """A tokenizer and a generator from outside, a few steps old, and what every command said on the
+    way"""
     from PIL import Image
     work = tmp_path_factory.mktemp('work')
     for name, color in dict(red=(200, 30, 20), blue=(20, 30, 200)).items():
         (work/'pictures'/name).mkdir(parents=True)
-        for i in range(6): Image.new('RGB', (32, 32), tuple(c + 5*i for c in color)).save(work/'pictures'/name/f'{i}.png')
-    sizes = ['model.vq_model.quantize_mode=lfq', 'model.vq_model.token_size=6', 'model.vq_model.codebook_size=64',
-             'model.vq_model.num_latent_tokens=8', 'training.per_gpu_batch_size=4', 'training.mixed_precision=no',
-             'training.num_generated_images=2', 'lr_scheduler.params.warmup_steps=1', 'training.quantizer_start=0']
+        for i in range(6):
+            Image.new('RGB', (32, 32),
+                      tuple(c + 5*i for c in color)).save(work/'pictures'/name/f'{i}.png')
+    sizes = [
+        'model.vq_model.quantize_mode=lfq', 'model.vq_model.token_size=6',
+        'model.vq_model.codebook_size=64', 'model.vq_model.num_latent_tokens=8',
+        'training.per_gpu_batch_size=4', 'training.mixed_precision=no',
+        'training.num_generated_images=2', 'lr_scheduler.params.warmup_steps=1',
+        'training.quantizer_start=0']
     shape = ['model.family=NextToken', 'model.next_token.width=32', 'model.next_token.layers=1']
-    tokenizer = ['train', 'config=titok_tiny_debug', *sizes, 'dataset.params.train_shards_path_or_url=pictures',
-                 'experiment.output_dir=tokenizer', 'training.max_train_steps=4', 'experiment.log_every=2']
-    generator = ['train', 'config=maskgit_tiny', *sizes, *shape, 'dataset.params.train_shards_path_or_url=tokens',
-                 'experiment.output_dir=generator', 'experiment.tokenizer_checkpoint=tokenizer',
-                 'training.max_train_steps=4', 'experiment.log_every=2']
+    tokenizer = [
+        'train', 'config=titok_tiny_debug', *sizes,
+        'dataset.params.train_shards_path_or_url=pictures', 'experiment.output_dir=tokenizer',
+        'training.max_train_steps=4', 'experiment.log_every=2']
+    generator = [
+        'train', 'config=maskgit_tiny', *sizes, *shape,
+        'dataset.params.train_shards_path_or_url=tokens', 'experiment.output_dir=generator',
+        'experiment.tokenizer_checkpoint=tokenizer', 'training.max_train_steps=4',
+        'experiment.log_every=2']
     lines = [tokenizer,
              'encode pictures -m tokenizer -o all.json --search 2'.split(),
              'decode all.json -m tokenizer -o decoded'.split(),
@@ -85,7 +95,10 @@ def test_every_command(runs):
 
 
 def test_nobody_runs_the_code_of_a_checkpoint(runs, package, tmp_path):
-    "Where the package is not installed, `load` says which family is missing; a plug-in that is named is asked for, not imported"
+    """Where the package is not installed, `load` says which family is missing
+
+    A plug-in that is named is asked for, not imported.
+    """
     work, _ = runs
     (tmp_path/'evil.py').write_text('open("ran", "w")')
     load = 'import sys; from tok1d.hub.pretrained import load; load(sys.argv[1])'
@@ -105,5 +118,6 @@ def test_broken_package_ends_nothing(tmp_path):
     info.mkdir()
     (info/'METADATA').write_text('Metadata-Version: 2.1\nName: shaky\nVersion: 1\n')
     (info/'entry_points.txt').write_text('[tok1d.plugins]\nshaky = shaky\n')
-    done = python('-c', 'from tok1d.plugins import load_plugins; print(load_plugins())', path=tmp_path)
+    done = python('-c', 'from tok1d.plugins import load_plugins; print(load_plugins())',
+                  path=tmp_path)
     assert not done.returncode and 'ZeroDivisionError' in done.stderr, done.stderr

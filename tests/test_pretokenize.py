@@ -13,8 +13,11 @@ def pictures(folder:Path, n=N):
     "Two classes of small pictures, one of them broken"
     rng = random.Random(0)
     for i in range(n):
-        im = Image.new('RGB', (24, 20), tuple(rng.randrange(256) for _ in 'rgb')); im.paste(tuple(rng.randrange(256) for _ in 'rgb'), (4, 4, 12, 14))
-        f = folder/f'class-{i%2}'/f'{i:02}.png'; f.parent.mkdir(parents=True, exist_ok=True); im.save(f)
+        im = Image.new('RGB', (24, 20), tuple(rng.randrange(256) for _ in 'rgb'))
+        im.paste(tuple(rng.randrange(256) for _ in 'rgb'), (4, 4, 12, 14))
+        f = folder/f'class-{i%2}'/f'{i:02}.png'
+        f.parent.mkdir(parents=True, exist_ok=True)
+        im.save(f)
         if i == BROKEN: f.write_bytes(f.read_bytes()[:40])
     return folder
 
@@ -28,40 +31,55 @@ def tokenizer(folder:Path, seed=0, kind='vq'):
     "An untrained tokenizer of 16 × 16 pixels, 4 tokens, 32 codes or 4 channels"
     from tok1d.config import load_config
     from tok1d.models import titok
-    kept = dict(titok.SIZES); small(); torch.manual_seed(seed)
+    kept = dict(titok.SIZES)
+    small()
+    torch.manual_seed(seed)
     try:
-        cfg = load_config('titok_tiny_debug', ['dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16', 'model.vq_model.vit_enc_patch_size=8',
-                                               'model.vq_model.vit_dec_patch_size=8', 'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=32',
-                                               f'model.vq_model.quantize_mode={kind}'])
+        cfg = load_config('titok_tiny_debug', [
+            'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16',
+            'model.vq_model.vit_enc_patch_size=8', 'model.vq_model.vit_dec_patch_size=8',
+            'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=32',
+            f'model.vq_model.quantize_mode={kind}'])
         titok.TiTok(cfg).save_pretrained(folder)
     finally: titok.SIZES.update(kept)
     return folder
 
 def child(args, env):
-    os.environ.update(env); small()
+    os.environ.update(env)
+    small()
     from tok1d.train.pretokenize import main
     main(args)
 
 def start(args, **env):
-    p = ctx.Process(target=child, args=([str(a) for a in args], env)); p.start()
+    p = ctx.Process(target=child, args=([str(a) for a in args], env))
+    p.start()
     return p
 
 def pair(args):
     "Two processes that find each other, as a launcher would start them"
-    with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
-    return [start(args, RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)) for r in (0, 1)]
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    return [
+        start(args, RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1',
+              MASTER_PORT=str(port)) for r in (0, 1)
+    ]
 
 def wait(ps):
     for p in ps: p.join(240)
     assert [p.exitcode for p in ps] == [0]*len(ps)
 
-def contents(folder): return {f.name: f.read_bytes() for f in sorted(folder.glob('[!.]*.safetensors'))}
+def contents(folder):
+    return {f.name: f.read_bytes() for f in sorted(folder.glob('[!.]*.safetensors'))}
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     "Arguments of a job but for its folder, and the folder of one that nobody disturbs"
     base = tmp_path_factory.mktemp('pretokenize')
-    args = ['--tokenizer', tokenizer(base/'tokenizer'), '--augment', 'flip', '--shard-size', 3, '--batch-size', 4, '--cpu']
+    args = [
+        '--tokenizer',
+        tokenizer(base/'tokenizer'), '--augment', 'flip', '--shard-size', 3, '--batch-size', 4,
+        '--cpu']
     data = pictures(base/'data')
     wait([start([data, base/'whole', *args])])
     return data, args, base/'whole'
@@ -69,12 +87,14 @@ def whole(tmp_path_factory):
 def test_every_image_once(whole):
     from tok1d.data.token_shards import TokenDataset, read_manifest
     data, _, out = whole
-    ds = TokenDataset(str(out)); rows = [ds[i] for i in range(len(ds))]
+    ds = TokenDataset(str(out))
+    rows = [ds[i] for i in range(len(ds))]
     want = [f'class-{c}/{i:02}.png' for c in (0, 1) for i in range(c, N, 2) if i != BROKEN]
     assert [r['key'] for r in rows[::2]] == [r['key'] for r in rows[1::2]] == want
     assert {r['cls'] for r in rows if r['key'].startswith('class-1')} == {1}
     m = read_manifest(out)
-    assert (m['complete'], m['images'], m['rows'], m['skipped'], len(m['shards'])) == (True, N, 2*(N-1), 1, N//3)
+    assert (m['complete'], m['images'], m['rows'], m['skipped'],
+            len(m['shards'])) == (True, N, 2*(N-1), 1, N//3)
     assert m['source']['weights'] and m['variants'] == ['centre', 'centre, mirrored']
 
 def test_mirror_images(whole):
@@ -83,28 +103,38 @@ def test_mirror_images(whole):
     from tok1d.hub.pretrained import load
     from tok1d.models import titok
     from tok1d.train.pretokenize import centre
-    data, args, out = whole; kept = dict(titok.SIZES); small()
+    data, args, out = whole
+    kept = dict(titok.SIZES)
+    small()
     try: model = load(args[1])
     finally: titok.SIZES.update(kept)
-    ds, images = TokenDataset(str(out)), torch.cat([centre(16, True).make((data/f'class-0/{i:02}.png').read_bytes(), 0, 0) for i in (0, 2)])
-    with torch.no_grad(): assert model.encode(images).tokens.equal(torch.stack([ds[r]['tokens'] for r in range(4)]))
+    ds = TokenDataset(str(out))
+    images = torch.cat(
+        [centre(16, True).make((data/f'class-0/{i:02}.png').read_bytes(), 0, 0) for i in (0, 2)])
+    with torch.no_grad():
+        assert model.encode(images).tokens.equal(torch.stack([ds[r]['tokens'] for r in range(4)]))
 
 def test_killed(whole, tmp_path):
     "SIGKILL somewhere in the middle; the same command goes on, and nothing shows"
-    data, args, want = whole; out = tmp_path/'tokens'
+    data, args, want = whole
+    out = tmp_path/'tokens'
     p = start([data, out, *args])
     while p.is_alive() and len(contents(out)) < 4: time.sleep(.001)
-    assert p.is_alive(); os.kill(p.pid, signal.SIGKILL); p.join()
+    assert p.is_alive()
+    os.kill(p.pid, signal.SIGKILL)
+    p.join()
     done = {f: os.stat(out/f).st_mtime_ns for f in contents(out)}
     assert 4 <= len(done) < N//3 and not json.loads((out/'manifest.json').read_text())['complete']
     (out/'.tmp-0-000019.safetensors').write_bytes(b'half')
     wait([start([data, out, *args])])
     assert contents(out) == contents(want) and not list(out.glob('.*'))
-    assert done == {f: os.stat(out/f).st_mtime_ns for f in done}, 'what was complete is not done again'
+    assert done == {f: os.stat(out/f).st_mtime_ns
+                    for f in done}, 'what was complete is not done again'
 
 def test_two_processes(whole, tmp_path):
     "Two are killed, one goes on alone: the same shards as one process makes"
-    data, args, want = whole; out = tmp_path/'tokens'
+    data, args, want = whole
+    out = tmp_path/'tokens'
     ps = pair([data, out, *args])
     while all(p.is_alive() for p in ps) and len(contents(out)) < 3: time.sleep(.001)
     for p in ps: os.kill(p.pid, signal.SIGKILL)
@@ -116,12 +146,16 @@ def test_refused(whole, tmp_path):
     "Neither a mixture of two ways, nor half a set taken for a whole"
     from tok1d.data.token_shards import TokenDataset
     data, args, want = whole
-    p = start([data, want, *args, '--seed', 3]); p.join(120)
+    p = start([data, want, *args, '--seed', 3])
+    p.join(120)
     assert p.exitcode == 1
     other = tokenizer(tmp_path/'other', seed=1)
-    p = start([data, want, *args, '--tokenizer', other]); p.join(120)
+    p = start([data, want, *args, '--tokenizer', other])
+    p.join(120)
     assert p.exitcode == 1
-    half = tmp_path/'half'; half.mkdir()
-    m = json.loads((want/'manifest.json').read_text()); (half/'manifest.json').write_text(json.dumps(m | dict(complete=False)))
+    half = tmp_path/'half'
+    half.mkdir()
+    m = json.loads((want/'manifest.json').read_text())
+    (half/'manifest.json').write_text(json.dumps(m | dict(complete=False)))
     (half/'000000.safetensors').write_bytes((want/'000000.safetensors').read_bytes())
     with pytest.raises(ValueError, match='not finished: 1 of 20'): TokenDataset(str(half))

@@ -20,13 +20,19 @@ from tok1d.sample import masked
 
 PRESETS = Path(configuration.__file__).parent/'configs'
 OURS = {  # keys of our presets that the published files do not have
-    'experiment': {'tokenizer_checkpoint'}, 'generator': {'model_type', 'guidance_decay', 'softmax_temperature_annealing'}}
-SHORT = ['training.max_train_steps=2', 'training.per_gpu_batch_size=2', 'experiment.save_every=2', 'experiment.eval_every=2',
-         'experiment.generate_every=2', 'experiment.log_every=1', 'experiment.log_grad_norm_every=1',
-         'lr_scheduler.params.warmup_steps=1', 'dataset.params.num_workers_per_gpu=0', 'dataset.preprocessing.resize_shorter_edge=32',
-         'dataset.preprocessing.crop_size=32', 'training.enable_wandb=false']
-CLASSES = ['model.generator.hidden_size=32', 'model.generator.num_hidden_layers=1', 'model.generator.num_attention_heads=2',
-           'model.generator.intermediate_size=64', 'model.generator.condition_num_classes=2']
+    'experiment': {'tokenizer_checkpoint'},
+    'generator': {'model_type', 'guidance_decay', 'softmax_temperature_annealing'}
+}
+SHORT = [
+    'training.max_train_steps=2', 'training.per_gpu_batch_size=2', 'experiment.save_every=2',
+    'experiment.eval_every=2', 'experiment.generate_every=2', 'experiment.log_every=1',
+    'experiment.log_grad_norm_every=1', 'lr_scheduler.params.warmup_steps=1',
+    'dataset.params.num_workers_per_gpu=0', 'dataset.preprocessing.resize_shorter_edge=32',
+    'dataset.preprocessing.crop_size=32', 'training.enable_wandb=false']
+CLASSES = [
+    'model.generator.hidden_size=32', 'model.generator.num_hidden_layers=1',
+    'model.generator.num_attention_heads=2', 'model.generator.intermediate_size=64',
+    'model.generator.condition_num_classes=2']
 SMALL = 64, 1, 2  # width, layers, heads of every published size
 VAL = 'dataset.params.eval_shards_path_or_url=imagenet_sharded/val/imagenet-val-{0000..0001}.tar'
 TRAIN = 'dataset.params.train_shards_path_or_url=imagenet_sharded/train/imagenet-train-{0000..0001}.tar'
@@ -100,14 +106,17 @@ def ended(out):
 
 
 def test_rar(place):
-    "It names no tokenizer but the weights of the MaskGIT-VQGAN, trains on lines, and is measured on images"
+    """It names no tokenizer but the weights of the MaskGIT-VQGAN, trains on lines, and is measured
+    on images"""
     raw = as_published('rar_b')
     (place/'rar.yaml').write_text(yaml.safe_dump(raw))
     lines = [dict(class_id=i % 2, tokens=[i, 1, 2, 1023]*64) for i in range(12)]
-    (place/raw['dataset']['params']['pretokenization']).write_text(''.join(json.dumps(x)+'\n' for x in lines))
-    run(place, 'config=rar.yaml', *SHORT, *CLASSES, 'experiment.output_dir=rar', 'model.generator.randomness_anneal_start=0',
-        'model.generator.randomness_anneal_end=2', 'dataset.preprocessing.crop_size=256',
-        'dataset.preprocessing.resize_shorter_edge=256',
+    (place/raw['dataset']['params']['pretokenization']).write_text(''.join(
+        json.dumps(x)+'\n' for x in lines))
+    run(
+        place, 'config=rar.yaml', *SHORT, *CLASSES, 'experiment.output_dir=rar',
+        'model.generator.randomness_anneal_start=0', 'model.generator.randomness_anneal_end=2',
+        'dataset.preprocessing.crop_size=256', 'dataset.preprocessing.resize_shorter_edge=256',
         'dataset.params.eval_shards_path_or_url=imagenet_sharded/val/imagenet-val-{0000..0000}.tar')
     ended(place/'rar')
     cfg = load(place/'rar').config.model.generator
@@ -127,38 +136,54 @@ def test_titok_stage2(place):
     raw = as_published('titok_l32_stage2')
     torch.save(stage1.state_dict(), place/raw['experiment']['init_weight'])
     (place/'stage2.yaml').write_text(yaml.safe_dump(raw))
-    run(place, 'config=stage2.yaml', *SHORT, *tiny, TRAIN, VAL, 'experiment.output_dir=stage2', 'losses.perceptual_weight=0',
-        'losses.perceptual_loss=null', 'losses.discriminator_start=1')
+    run(place, 'config=stage2.yaml', *SHORT, *tiny, TRAIN, VAL, 'experiment.output_dir=stage2',
+        'losses.perceptual_weight=0', 'losses.perceptual_loss=null', 'losses.discriminator_start=1')
     ended(place/'stage2')
     from safetensors.torch import load_file
     after = load_file(place/'stage2/model.safetensors')
-    for name in 'quantize.embedding.weight', 'latent_tokens': assert after[name].equal(stage1.state_dict()[name]), name
+    for name in 'quantize.embedding.weight', 'latent_tokens':
+        assert after[name].equal(stage1.state_dict()[name]), name
 
 
 @pytest.fixture(scope='module')
 def words(place):
     "A text tower, captioned pictures, and lines of tokens with captions, as published"
     from tok1d.models.text import TextEncoder, Vocabulary, build_tower
-    said = [f'a {colour} {thing}' for colour in ('red', 'green', 'pale') for thing in ('hat', 'cat', 'sky')]
+    said = [
+        f'a {colour} {thing}' for colour in ('red', 'green', 'pale')
+        for thing in ('hat', 'cat', 'sky')
+    ]
     book = Vocabulary.build(said)
-    cfg = dict(embed_dim=16, text_cfg=dict(context_length=8, vocab_size=len(book), width=16, heads=2, layers=1))
+    cfg = dict(embed_dim=16, text_cfg=dict(context_length=8, vocab_size=len(book), width=16,
+                                           heads=2, layers=1))
     TextEncoder(build_tower(cfg), book, cfg).save(place/'tower')
     meta = json.dumps(dict(original_height=300, original_width=320)).encode()
     for split, name in ('train', 'datacomp'), ('val', 'coco'):
-        shard(place/f'{name}.tar', {f'{i}': dict(jpg=jpeg(i), txt=text.encode(), json=meta) for i, text in enumerate(said)})
-    lines = {f'{i}': {'token.npy': np.array([i, 1, 2, 15], np.float16).tobytes(), 'txt': text.encode(),
-                      'recap_txt': f'The image depicts {text}.'.encode(), 'aes_score': b'5.5'} for i, text in enumerate(said)}
+        shard(place/f'{name}.tar', {
+            f'{i}': dict(jpg=jpeg(i), txt=text.encode(), json=meta)
+            for i, text in enumerate(said)
+        })
+    lines = {
+        f'{i}': {
+            'token.npy': np.array([i, 1, 2, 15], np.float16).tobytes(), 'txt': text.encode(),
+            'recap_txt': f'The image depicts {text}.'.encode(), 'aes_score': b'5.5'}
+        for i, text in enumerate(said)
+    }
     shard(place/'tokens.tar', lines)
-    return ['model.vq_model.text_encoder=tower', 'model.vq_model.text_embed_dim=16', 'model.vq_model.text_context_length=8',
-            'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=16']
+    return [
+        'model.vq_model.text_encoder=tower', 'model.vq_model.text_embed_dim=16',
+        'model.vq_model.text_context_length=8', 'model.vq_model.num_latent_tokens=4',
+        'model.vq_model.codebook_size=16']
 
 
 def test_tatitok_and_maskgen(place, words):
-    "A text-aware tokenizer from captioned shards, then a generator over stored tokens that names the tokenizer's file"
+    """A text-aware tokenizer from captioned shards, then a generator over stored tokens that names
+    the tokenizer's file"""
     raw = as_published('tatitok_bl128_vq')
     (place/'tatitok.yaml').write_text(yaml.safe_dump(raw))
-    run(place, 'config=tatitok.yaml', *SHORT, *words, 'experiment.output_dir=tatitok', 'losses.perceptual_weight=0',
-        'losses.perceptual_loss=null', 'losses.discriminator_start=1', 'dataset.params.train_shards_path_or_url=datacomp.tar',
+    run(place, 'config=tatitok.yaml', *SHORT, *words, 'experiment.output_dir=tatitok',
+        'losses.perceptual_weight=0', 'losses.perceptual_loss=null', 'losses.discriminator_start=1',
+        'dataset.params.train_shards_path_or_url=datacomp.tar',
         'dataset.params.eval_shards_path_or_url=coco.tar')
     ended(place/'tatitok')
     from safetensors.torch import load_file
@@ -166,17 +191,22 @@ def test_tatitok_and_maskgen(place, words):
     raw = as_published('maskgen_vq_l')
     raw['experiment']['tokenizer_checkpoint'] = 'tatitok_bl128_vq.bin'
     (place/'maskgen.yaml').write_text(yaml.safe_dump(raw))
-    run(place, 'config=maskgen.yaml', *SHORT, *words, 'experiment.output_dir=maskgen', 'model.maskgen.decoder_embed_dim=32',
-        'model.maskgen.decoder_depth=1', 'model.maskgen.decoder_num_heads=2', 'model.maskgen.num_iter=2',
-        'model.maskgen.condition_num_classes=2', 'dataset.params.train_shards_path_or_url=tokens.tar',
+    run(place, 'config=maskgen.yaml', *SHORT, *words, 'experiment.output_dir=maskgen',
+        'model.maskgen.decoder_embed_dim=32', 'model.maskgen.decoder_depth=1',
+        'model.maskgen.decoder_num_heads=2', 'model.maskgen.num_iter=2',
+        'model.maskgen.condition_num_classes=2',
+        'dataset.params.train_shards_path_or_url=tokens.tar',
         'dataset.params.eval_shards_path_or_url=coco.tar')
     ended(place/'maskgen')
 
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    "A hub whose every repository holds one tiny MaskGIT, whose configuration tells as much as the published ones"
-    cfg = load_config('maskgit_l32', [*CLASSES, 'model.generator.image_seq_len=4', 'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=16'])
+    """A hub whose every repository holds one tiny MaskGIT, whose configuration tells as much as the
+    published ones"""
+    cfg = load_config('maskgit_l32', [
+        *CLASSES, 'model.generator.image_seq_len=4', 'model.vq_model.num_latent_tokens=4',
+        'model.vq_model.codebook_size=16'])
     ImageBert(cfg).save_pretrained(tmp_path/'repo')
     asked = []
 
@@ -197,15 +227,17 @@ def test_a_published_name_draws_with_its_settings(repository, name, tmp_path):
     wanted = masked.Settings(**masked.PRESETS['maskgit-l32'])
     model = load(name)
     assert masked.settings_of(model) == wanted
-    assert masked.settings_of(model, annealing=False, steps=4) == wanted._replace(annealing=False, steps=4)
+    assert masked.settings_of(model, annealing=False,
+                              steps=4) == wanted._replace(annealing=False, steps=4)
     model.save_pretrained(tmp_path/'copy')  # and so does a copy
     assert masked.settings_of(load(tmp_path/'copy')) == wanted
     assert repository == ['yucornetto/generator_titok_l32_imagenet']
 
 
 def test_a_configuration_that_is_given_goes_before(repository):
-    cfg = load_config('maskgit_l32', [*CLASSES, 'model.generator.image_seq_len=4', 'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=16',
-                                      'model.generator.guidance_scale=2'])
+    cfg = load_config('maskgit_l32', [
+        *CLASSES, 'model.generator.image_seq_len=4', 'model.vq_model.num_latent_tokens=4',
+        'model.vq_model.codebook_size=16', 'model.generator.guidance_scale=2'])
     assert masked.settings_of(load('maskgit-l32', config=cfg)).guidance == 2.
 
 
@@ -214,7 +246,8 @@ def test_the_published_file_anneals(name):
     "Its keys, as published, say nothing of annealing, which the published script forces on"
     raw = as_published(f'maskgit_{name}')
     preset = masked.PRESETS[f'maskgit-{name}']
-    raw['model']['generator'] |= {'guidance_decay': preset['guidance_decay']}  # which the published inference file has
+    # which the published inference file has
+    raw['model']['generator'] |= {'guidance_decay': preset['guidance_decay']}
     cfg = to_config(raw)
     got = masked.settings_of(type('Model', (), dict(config=cfg)))
     assert got == masked.Settings(**preset)
@@ -222,7 +255,10 @@ def test_the_published_file_anneals(name):
 
 def test_the_numbers_behind_the_figures():
     "Guidance, temperature and steps as the published scripts have them"
-    want = {'maskgit-l32': (8, 4.5, 'linear', 9.5), 'maskgit-b64': (8, 3., 'linear', 11.), 'maskgit-s128': (64, 6.9, 'power-cosine', 2.8)}
+    want = {
+        'maskgit-l32': (8, 4.5, 'linear', 9.5), 'maskgit-b64': (8, 3., 'linear', 11.),
+        'maskgit-s128': (64, 6.9, 'power-cosine', 2.8)
+    }
     for name, numbers in want.items():
         s = masked.Settings(**masked.PRESETS[name])
         assert (s.steps, s.guidance, s.guidance_decay, s.temperature) == numbers and s.annealing

@@ -5,8 +5,10 @@ from ranks import launch, tiny_train
 from test_resume import arguments, pictures, records
 
 STEPS, SAVE = 12, 4
-MORE = [f'training.max_train_steps={STEPS}', f'experiment.save_every={SAVE}', 'training.revive_every=3', 'experiment.log_every=5',
-        'training.quantizer_start=2', 'training.keep_checkpoints=3', 'training.gradient_accumulation_steps=1']
+MORE = [
+    f'training.max_train_steps={STEPS}', f'experiment.save_every={SAVE}', 'training.revive_every=3',
+    'experiment.log_every=5', 'training.quantizer_start=2', 'training.keep_checkpoints=3',
+    'training.gradient_accumulation_steps=1']
 
 
 def finish(args, world, folder):
@@ -18,7 +20,8 @@ def finish(args, world, folder):
 
 class Runs:
     "One undisturbed run for each number of processes"
-    def __init__(self, base): self.base, self.data, self.whole = base, pictures(base/'data', n=24), {}
+    def __init__(self, base):
+        self.base, self.data, self.whole = base, pictures(base/'data', n=24), {}
 
     def arguments(self, out): return arguments(self.data, out, *MORE)
 
@@ -40,16 +43,22 @@ def runs(tmp_path_factory): return Runs(tmp_path_factory.mktemp('ranks'))
 
 @pytest.mark.parametrize('world', [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_exact(runs, tmp_path, world):
-    "Eight steps and four are twelve: codes are revived at 3, 6, 9 and 12, lines logged at 5 and 10, checkpoints written at 4, 8 and 12"
+    """Eight steps and four are twelve
+
+    Codes are revived at 3, 6, 9 and 12, lines logged at 5 and 10, checkpoints written at 4, 8 and
+    12.
+    """
     out = tmp_path/'cut'
     whole = runs.cut(world, 8, out)
     plan = finish(runs.arguments(out), world, tmp_path)
     assert 'checkpoint-00000008' in plan and ' note ' not in plan
-    assert any(r.get('revived') for r in records(whole) if r['step'] > 8), 'the test would prove nothing'
+    assert any(r.get('revived') for r in records(whole)
+               if r['step'] > 8), 'the test would prove nothing'
     assert (whole/'model.safetensors').read_bytes() == (out/'model.safetensors').read_bytes()
     assert records(whole) == records(out)
     for r in range(world):
-        one, two = (torch.load(x/'checkpoint-00000012'/f'process-{r}.pt', weights_only=True) for x in (whole, out))
+        one, two = (torch.load(x/'checkpoint-00000012'/f'process-{r}.pt', weights_only=True)
+                    for x in (whole, out))
         assert torch.equal(one['rng']['torch'], two['rng']['torch'])
         assert one['data'] == two['data'] and one['callbacks'].keys() == two['callbacks'].keys()
 

@@ -10,8 +10,11 @@ from tok1d.models.titok import TiTok
 from tok1d.train.given import load_tokenizer, teacher
 from tok1d.train.tasks import init_weights
 
-TINY = ['model.vq_model.codebook_size=64', 'model.vq_model.num_latent_tokens=8', 'model.generator.image_seq_len=8', 'model.generator.hidden_size=32',
-        'model.generator.num_hidden_layers=1', 'model.generator.intermediate_size=64', 'model.generator.condition_num_classes=4']
+TINY = [
+    'model.vq_model.codebook_size=64', 'model.vq_model.num_latent_tokens=8',
+    'model.generator.image_seq_len=8', 'model.generator.hidden_size=32',
+    'model.generator.num_hidden_layers=1', 'model.generator.intermediate_size=64',
+    'model.generator.condition_num_classes=4']
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
@@ -22,7 +25,8 @@ def place(tmp_path, monkeypatch):
     return project
 
 def generator(**settings):
-    return load_config('maskgit_tiny', [*TINY, *(f'experiment.{k}={v}' for k,v in settings.items())])
+    return load_config('maskgit_tiny',
+                       [*TINY, *(f'experiment.{k}={v}' for k,v in settings.items())])
 
 def test_a_generator_finds_its_tokenizer_from_anywhere(place, monkeypatch):
     cfg = generator(tokenizer_checkpoint='outputs/mytok')
@@ -49,19 +53,30 @@ def test_the_published_rar_configuration_has_its_tokenizer(place, monkeypatch):
     assert type(load_tokenizer(cfg)).__name__=='PixelVQGAN'
     assert type(teacher(cfg)).__name__=='PixelVQGAN'
     monkeypatch.chdir('/')
-    assert load_tokenizer(load_config('rar_b', {'experiment.tokenizer_checkpoint': None})) is None  # training on tokens needs none
+    # training on tokens needs none
+    assert load_tokenizer(load_config('rar_b', {'experiment.tokenizer_checkpoint': None})) is None
 
 def test_starting_weights_have_names(place):
     model = TiTok(load('tok1d-tiny-vq').config)
     report = init_weights(model, 'tok1d-tiny-vq')
-    assert_close(model.state_dict(), {k: v.float() for k,v in find_weights('tok1d-tiny-vq').items()})
+    assert_close(model.state_dict(),
+                 {k: v.float()
+                  for k,v in find_weights('tok1d-tiny-vq').items()})
     n = len(model.state_dict())
     assert f'{n} of {n} tensors used' in report
     assert 'tensors used' in init_weights(TiTok(load_config('titok_tiny_debug')), 'outputs/mytok')
-    with pytest.raises(ValueError, match='pretrained_tokenizer_weight: there is no file'): teacher(to_config({'model': {'vq_model': {'pretrained_tokenizer_weight': 'gone.bin'}}}))
+    with pytest.raises(ValueError, match='pretrained_tokenizer_weight: there is no file'):
+        teacher(to_config({'model': {'vq_model': {'pretrained_tokenizer_weight': 'gone.bin'}}}))
 
-HOSTILE = [dict(num_hidden_layers=1000), dict(num_hidden_layers=100_000), dict(hidden_size=2**20, num_attention_heads=2**20), dict(intermediate_size=2**24),
-           dict(condition_num_classes=2**24, hidden_size=2**14), dict(image_seq_len=10**9), dict(hidden_size=10**9)]
+HOSTILE = [
+    dict(num_hidden_layers=1000),
+    dict(num_hidden_layers=100_000),
+    dict(hidden_size=2**20, num_attention_heads=2**20),
+    dict(intermediate_size=2**24),
+    dict(condition_num_classes=2**24, hidden_size=2**14),
+    dict(image_seq_len=10**9),
+    dict(hidden_size=10**9)
+]
 
 def test_a_hostile_configuration_costs_nothing(tmp_path):
     "Each is refused within 3 GB of address space beyond what importing takes"

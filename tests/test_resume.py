@@ -10,19 +10,28 @@ ctx.set_forkserver_preload(['tok1d.train.run'])
 
 def pictures(folder:Path, n=12, size=20):
     "`n` small pictures of two colours"
-    rng = random.Random(0); folder.mkdir()
+    rng = random.Random(0)
+    folder.mkdir()
     for i in range(n):
         im = Image.new('RGB', (size,size), tuple(rng.randrange(256) for _ in 'rgb'))
-        im.paste(tuple(rng.randrange(256) for _ in 'rgb'), (rng.randrange(8), rng.randrange(8), 16, 16)); im.save(folder/f'{i}.png')
+        im.paste(tuple(rng.randrange(256) for _ in 'rgb'),
+                 (rng.randrange(8), rng.randrange(8), 16, 16))
+        im.save(folder/f'{i}.png')
     return folder
 
 def arguments(data, out, *more):
     "A tiny recipe in which everything is random: elastic tokens, flips, shifts, k-means, revival"
-    return ['config=titok_tiny_debug', f'experiment.output_dir={out}', f'dataset.params.train_shards_path_or_url={data}', 'dataset.params.dataset_with_class_label=false',
-            'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16', 'model.vq_model.vit_enc_patch_size=8',
-            'model.vq_model.vit_dec_patch_size=8', f'training.max_train_steps={STEPS}', f'experiment.save_every={SAVE}', 'experiment.log_every=2',
-            'training.quantizer_start=5', 'training.revive_until=12', 'training.revive_every=2', 'training.codebook_average=0.9', 'losses.spread_weight=0.01', 'training.gradient_accumulation_steps=2',
-            'training.per_gpu_batch_size=2', *more]
+    return [
+        'config=titok_tiny_debug', f'experiment.output_dir={out}',
+        f'dataset.params.train_shards_path_or_url={data}',
+        'dataset.params.dataset_with_class_label=false', 'dataset.preprocessing.crop_size=16',
+        'dataset.preprocessing.resize_shorter_edge=16', 'model.vq_model.vit_enc_patch_size=8',
+        'model.vq_model.vit_dec_patch_size=8', f'training.max_train_steps={STEPS}',
+        f'experiment.save_every={SAVE}', 'experiment.log_every=2', 'training.quantizer_start=5',
+        'training.revive_until=12', 'training.revive_every=2', 'training.codebook_average=0.9',
+        'losses.spread_weight=0.01', 'training.gradient_accumulation_steps=2',
+        'training.per_gpu_batch_size=2', *more
+    ]
 
 def child(args, env):
     os.environ.update(env)
@@ -33,11 +42,13 @@ def child(args, env):
     main(args)
 
 def start(args, **env):
-    p = ctx.Process(target=child, args=(args, env)); p.start()
+    p = ctx.Process(target=child, args=(args, env))
+    p.start()
     return p
 
 def finish(args):
-    p = start(args); p.join(240)
+    p = start(args)
+    p.join(240)
     assert p.exitcode==0, f'the run ended with exit code {p.exitcode}'
 
 def records(out):
@@ -46,7 +57,8 @@ def records(out):
 
 def kill_when(args, ready, timeout=120):
     "Start a run and send SIGKILL as soon as `ready()`; was it still running?"
-    p = start(args); end = time.time()+timeout
+    p = start(args)
+    end = time.time()+timeout
     while p.is_alive() and not ready() and time.time()<end: time.sleep(.001)
     alive = p.is_alive()
     if alive: os.kill(p.pid, signal.SIGKILL)
@@ -57,29 +69,37 @@ def same_run(a, b):
     assert (a/'model.safetensors').read_bytes()==(b/'model.safetensors').read_bytes()
     assert records(a)==records(b)
     last = f'checkpoint-{STEPS:08d}'
-    for f in ('model', 'ema'): assert (a/last/f'{f}.safetensors').read_bytes()==(b/last/f'{f}.safetensors').read_bytes()
+    for f in ('model', 'ema'):
+        assert (a/last/f'{f}.safetensors').read_bytes()==(b/last/f'{f}.safetensors').read_bytes()
     one,two = (torch.load(x/last/'process-0.pt', weights_only=True) for x in (a, b))
     assert torch.equal(one['rng']['torch'], two['rng']['torch']) and one['data']==two['data']
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     "Pictures, and a run over them that nobody disturbs"
-    base = tmp_path_factory.mktemp('resume'); data = pictures(base/'data')
+    base = tmp_path_factory.mktemp('resume')
+    data = pictures(base/'data')
     finish(arguments(data, base/'whole'))
     return data,base/'whole'
 
 def test_killed_at_any_step(whole, tmp_path):
-    data,want = whole; out = tmp_path/'run'; args = arguments(data, out); rng = random.Random(time.time_ns())
+    data,want = whole
+    out = tmp_path/'run'
+    args = arguments(data, out)
+    rng = random.Random(time.time_ns())
     print('killed at', steps := sorted(rng.sample(range(2, STEPS, 2), 2)))
     for step in steps:
         wait = rng.random()*.1
-        logged = lambda: (out/'log.jsonl').exists() and f'"step": {step},' in (out/'log.jsonl').read_text()
+        logged = lambda: (out/'log.jsonl').exists() and f'"step": {step},' in (out/'log.jsonl'
+                                                                               ).read_text()
         kill_when(args, lambda: logged() and (time.sleep(wait) or True))
     finish(args)
     same_run(want, out)
 
 def test_killed_while_saving(whole, tmp_path):
-    data,want = whole; out = tmp_path/'run'; args = arguments(data, out)
+    data,want = whole
+    out = tmp_path/'run'
+    args = arguments(data, out)
     hidden = lambda: list(out.glob('.checkpoint-*'))
     assert kill_when(args, hidden)
     left = hidden()
@@ -95,11 +115,15 @@ def test_log_has_every_step_once(whole):
 
 def test_terminated(whole, tmp_path):
     "SIGTERM: the step is finished, a checkpoint saved, and the exit is clean"
-    data,want = whole; out = tmp_path/'run'; args = arguments(data, out)
+    data,want = whole
+    out = tmp_path/'run'
+    args = arguments(data, out)
     p = start(args)
     while p.is_alive() and not (out/'log.jsonl').exists(): time.sleep(.005)
     while p.is_alive() and '"step": 2' not in (out/'log.jsonl').read_text(): time.sleep(.005)
-    os.kill(p.pid, signal.SIGTERM); p.join(60)
-    assert p.exitcode==0 and list(out.glob('checkpoint-*')) and not (out/'model.safetensors').exists()
+    os.kill(p.pid, signal.SIGTERM)
+    p.join(60)
+    assert p.exitcode==0 and list(
+        out.glob('checkpoint-*')) and not (out/'model.safetensors').exists()
     finish(args)
     same_run(want, out)

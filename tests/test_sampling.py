@@ -12,11 +12,17 @@ import pytest
 EACH, PART = 4, 16  # 76 pictures of 19 classes, in 5 parts
 
 def start(out, rank=0, world=1, batch=16):
-    env = os.environ | dict(RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank), OMP_NUM_THREADS='1',
-                            PYTHONPATH=str(Path(__file__).parents[1]))
-    command = [sys.executable, '-m', 'tok1d', 'sample', 'tok1d-tiny-rar', '-n', str(EACH), '--part', str(PART),
-               '--batch-size', str(batch), '-o', str(out)]
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    env = os.environ | dict(RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank),
+                            OMP_NUM_THREADS='1', PYTHONPATH=str(Path(__file__).parents[1]))
+    command = [
+        sys.executable, '-m', 'tok1d', 'sample', 'tok1d-tiny-rar', '-n',
+        str(EACH), '--part',
+        str(PART), '--batch-size',
+        str(batch), '-o',
+        str(out)
+    ]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True)
 
 def finish(*processes):
     for p in processes:
@@ -37,7 +43,8 @@ def test_two_processes(tmp_path, alone):
 def test_killed_and_continued(tmp_path, alone):
     first = start(tmp_path)
     deadline = time.monotonic() + 200
-    while not list((tmp_path/'parts').glob('[0-9]*.npy')) and time.monotonic() < deadline: time.sleep(.05)
+    while not list((tmp_path/'parts').glob('[0-9]*.npy')) and time.monotonic() < deadline:
+        time.sleep(.05)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     assert list((tmp_path/'parts').glob('[0-9]*.npy')) and not (tmp_path/'samples.npz').exists()

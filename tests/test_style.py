@@ -12,36 +12,55 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
 MAX_LINES = 25      # of code in an export cell: seen whole, without scrolling
 MAX_IMAGE = 60_000  # bytes of a stored picture
-WITH_EXAMPLE = .4   # share of export cells followed by something to look at (helpers travel in groups)
+# share of export cells followed by something to look at (helpers travel in groups)
+WITH_EXAMPLE = .4
 
 class Cell:
     def __init__(self, raw):
-        self.kind, self.id, self.source, self.outputs = raw['cell_type'], raw['id'], ''.join(raw['source']), raw.get('outputs', [])
+        self.kind = raw['cell_type']
+        self.id = raw['id']
+        self.source = ''.join(raw['source'])
+        self.outputs = raw.get('outputs', [])
         lines = self.source.splitlines()
         self.directives = {line[2:].split()[0] for line in lines if line.startswith('#|')}
-        self.code = [line for line in lines if line.strip() and not line.startswith('#|')] if self.kind == 'code' else []
+        self.code = [line for line in lines
+                     if line.strip() and not line.startswith('#|')] if self.kind == 'code' else []
         self.exported = bool({'export', 'exporti', 'exports'} & self.directives)
 
-    def statements(self): return ast.parse('\n'.join(self.code)).body if self.code and not re.search(r'^\s*[%!]', self.source, re.M) else []
-    def imports_only(self): return all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in self.statements())
+    def statements(self):
+        return ast.parse('\n'.join(
+            self.code)).body if self.code and not re.search(r'^\s*[%!]', self.source, re.M) else []
+    def imports_only(self):
+        return all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in self.statements())
 
 def cells(path): return [Cell(raw) for raw in json.loads(path.read_text(encoding='utf-8'))['cells']]
-def each(f): return pytest.mark.parametrize('path', NOTEBOOKS, ids=[p.relative_to(ROOT/'nbs').as_posix() for p in NOTEBOOKS])(f)
+def each(f):
+    return pytest.mark.parametrize('path', NOTEBOOKS,
+                                   ids=[p.relative_to(ROOT/'nbs').as_posix()
+                                        for p in NOTEBOOKS])(f)
 
 @each
 def test_opening(path):
     first = next(c for c in cells(path) if c.kind == 'markdown')
-    assert re.fullmatch(r'# \S[^\n]*\n+> \S[^\n]*\n*', first.source), 'open with a cell of `# Title` and `> subtitle`, and nothing else in it: the docs show no more of that cell'
+    assert re.fullmatch(
+        r'# \S[^\n]*\n+> \S[^\n]*\n*', first.source
+    ), ('open with a cell of `# Title` and `> subtitle`, and nothing else in it: the docs show no '
+        'more of that cell')
 
-FOR_READERS = [*(ROOT/'nbs/tutorials').glob('*.ipynb'), ROOT/'nbs/index.ipynb', ROOT/'nbs/explore/30_widgets.ipynb']  # run as they are
+# run as they are
+FOR_READERS = [
+    *(ROOT/'nbs/tutorials').glob('*.ipynb'), ROOT/'nbs/index.ipynb',
+    ROOT/'nbs/explore/30_widgets.ipynb']
 
 @each
 def test_ending(path):
     *_, last = (c for c in cells(path) if c.code)
     if path in FOR_READERS:
-        assert not any('nbdev_export(' in line for c in cells(path) for line in c.code), "a reader's Run All must not rewrite the package"
+        assert not any('nbdev_export(' in line for c in cells(path)
+                       for line in c.code), "a reader's Run All must not rewrite the package"
     elif any('default_exp' in c.directives for c in cells(path)):
-        assert 'hide' in last.directives and ' '.join(last.code) == 'import nbdev; nbdev.nbdev_export()', 'end with the hidden export cell'
+        assert 'hide' in last.directives and ' '.join(
+            last.code) == 'import nbdev; nbdev.nbdev_export()', 'end with the hidden export cell'
 
 @each
 def test_ids_differ(path):
@@ -50,20 +69,32 @@ def test_ids_differ(path):
 
 @each
 def test_short_export_cells(path):
-    long = {c.id: len(c.code) for c in cells(path) if c.exported and len(c.code) > MAX_LINES and not c.imports_only()}
+    long = {
+        c.id: len(c.code)
+        for c in cells(path) if c.exported and len(c.code) > MAX_LINES and not c.imports_only()
+    }
     assert not long, f'cells of more than {MAX_LINES} lines; split them, classes with @patch'
 
 @each
 def test_examples(path):
     book = [c for c in cells(path) if c.code and 'nbdev_export(' not in c.source]
-    followed = [not after.exported for here, after in zip(book, book[1:]) if here.exported and not here.imports_only()]
-    assert not followed or sum(followed) >= WITH_EXAMPLE*len(followed), 'show what the exported code does, next to it'
+    followed = [
+        not after.exported for here, after in zip(book, book[1:])
+        if here.exported and not here.imports_only()
+    ]
+    assert not followed or sum(
+        followed) >= WITH_EXAMPLE*len(followed), 'show what the exported code does, next to it'
 
 @each
 def test_imports_apart(path):
-    mixed = [c.id for c in cells(path) if c.code and not c.exported and 'nbdev_export(' not in c.source and not c.imports_only()
-             and any(isinstance(n, (ast.Import, ast.ImportFrom)) for s in c.statements() for n in ast.walk(s))]
-    assert not mixed, 'imports share a cell with other code; the docs run every cell that imports, so they stand alone'
+    mixed = [
+        c.id for c in cells(path) if c.code and not c.exported and 'nbdev_export(' not in c.source
+        and not c.imports_only() and any(
+            isinstance(n, (ast.Import, ast.ImportFrom)) for s in c.statements()
+            for n in ast.walk(s))
+    ]
+    assert not mixed, ('imports share a cell with other code; the docs run every cell that '
+                       'imports, so they stand alone')
 
 @each
 def test_outputs(path):
@@ -82,7 +113,8 @@ def texts(cell):
     "What a cell said, as text"
     for out in cell.outputs:
         yield ''.join(out.get('text', []))
-        yield from (''.join(data) for kind, data in out.get('data', {}).items() if kind.startswith('text/'))
+        yield from (''.join(data) for kind, data in out.get('data', {}).items()
+                    if kind.startswith('text/'))
 
 @pytest.mark.parametrize('path', [*FOR_READERS, ROOT/'nbs/90_cli.ipynb'], ids=lambda p: p.stem)
 def test_outputs_for_readers(path):
@@ -90,17 +122,22 @@ def test_outputs_for_readers(path):
     for cell in cells(path):
         for text in texts(cell):
             assert not MACHINE.search(text), f'cell {cell.id} tells of {MACHINE.search(text)[0]}…'
-            assert not BAR.search(text) and '\r' not in text and '\x1b[' not in text, f'cell {cell.id} holds a progress bar'
+            assert not BAR.search(
+                text
+            ) and '\r' not in text and '\x1b[' not in text, f'cell {cell.id} holds a progress bar'
 
 @each
 def test_diagrams(path):
-    assert not re.search(r'^```\s*\{mermaid\}', '\n'.join(c.source for c in cells(path)), re.M), 'write ```mermaid without braces: Jupyter and GitHub draw that'
+    assert not re.search(r'^```\s*\{mermaid\}', '\n'.join(c.source for c in cells(path)),
+                         re.M), 'write ```mermaid without braces: Jupyter and GitHub draw that'
 
 def test_sidebar():
     def entries(item):
         if isinstance(item, str): yield item
-        elif isinstance(item, dict): yield from (e for i in item.get('contents', []) for e in entries(i))
+        elif isinstance(item, dict):
+            yield from (e for i in item.get('contents', []) for e in entries(i))
     quarto = yaml.safe_load((ROOT/'_quarto.yml').read_text(encoding='utf-8'))
     listed = [e for item in quarto['website']['sidebar']['contents'] for e in entries(item)]
     assert sorted(listed) == sorted(p.relative_to(ROOT/'nbs').as_posix() for p in NOTEBOOKS)
-    assert (ROOT/'nbs/_quarto.yml').is_symlink() and (ROOT/'nbs/_quarto.yml').samefile(ROOT/'_quarto.yml')
+    assert (ROOT/'nbs/_quarto.yml').is_symlink() and (ROOT/'nbs/_quarto.yml').samefile(
+        ROOT/'_quarto.yml')

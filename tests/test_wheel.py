@@ -16,9 +16,12 @@ MAX_SIZE = 60e6  # bytes
 def wheel(tmp_path_factory):
     tmp = tmp_path_factory.mktemp('wheel')
     (tmp/'src').mkdir()
-    for file in 'settings.ini', 'setup.py', 'MANIFEST.in', 'README.md', 'LICENSE': shutil.copy(ROOT/file, tmp/'src')
+    for file in 'settings.ini', 'setup.py', 'MANIFEST.in', 'README.md', 'LICENSE':
+        shutil.copy(ROOT/file, tmp/'src')
     for folder in 'tok1d', 'demos': shutil.copytree(ROOT/folder, tmp/'src'/folder, ignore=IGNORE)
-    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '--no-index', '-w', tmp, tmp/'src'], check=True)
+    subprocess.run([
+        sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation',
+        '--no-index', '-w', tmp, tmp/'src'], check=True)
     path, = tmp.glob('*.whl')
     return path
 
@@ -27,19 +30,23 @@ def test_holds_the_package(wheel):
             if p.is_file() and not {'__pycache__', '.ipynb_checkpoints'} & set(p.parts)}
     there = set(zipfile.ZipFile(wheel).namelist())
     assert here <= there, 'package_data in settings.ini lacks a pattern for these'
-    for needed in 'tok1d/configs/', 'tok1d/weights/', 'tok1d/embedded/': assert any(name.startswith(needed) for name in there), needed
+    for needed in 'tok1d/configs/', 'tok1d/weights/', 'tok1d/embedded/':
+        assert any(name.startswith(needed) for name in there), needed
     assert any(name.endswith('/licenses/LICENSE') for name in there)
 
 def test_holds_the_demos(wheel, tmp_path):
     "`tok1d demo` finds each of them in an installed wheel, far from any checkout"
     zipfile.ZipFile(wheel).extractall(tmp_path/'site')
-    code = 'from tok1d.cli import find_demos, load_page; print({n: load_page(n).__file__ for n in find_demos()})'
+    code = ('from tok1d.cli import find_demos, load_page; print({n: load_page(n).__file__ for n in '
+            'find_demos()})')
     env = dict(os.environ, PYTHONPATH=str(tmp_path/'site'), HF_HUB_OFFLINE='1')
-    said = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=env, capture_output=True,
+                          text=True, check=True).stdout
     for app in (ROOT/'demos').glob('*/app.py'):
         assert f'site/tok1d/demos/{app.parent.name}/app.py' in said
 
 def test_holds_nothing_else(wheel):
-    assert {name.split('/')[0].split('-')[0] for name in zipfile.ZipFile(wheel).namelist()} == {'tok1d'}
+    assert {name.split('/')[0].split('-')[0]
+            for name in zipfile.ZipFile(wheel).namelist()} == {'tok1d'}
 
 def test_size(wheel): assert wheel.stat().st_size < MAX_SIZE

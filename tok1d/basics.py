@@ -121,7 +121,8 @@ def seconds(*forms:Callable, # What to time
 def processor()->str:
     "Name of the processor: a home folder may be shared by several kinds of machine"
     with suppress(OSError):
-        if name := re.search(r'^model name\s*:\s*(.+)$', Path('/proc/cpuinfo').read_text(), re.M): return name[1]
+        if name := re.search(r'^model name\s*:\s*(.+)$', Path('/proc/cpuinfo').read_text(), re.M):
+            return name[1]
     return platform.processor() or platform.machine()
 
 def machine_file(fact:str)->Path:
@@ -135,7 +136,8 @@ def machine_fact(fact:str, # What it is called
                  measure:Callable[[],bool], # Finds out
                 )->bool: # False where it cannot be kept
     "Something that is measured once a machine"
-    with suppress(OSError, RuntimeError, ValueError): # no home, a full disk, a file that is cut short
+    # no home, a full disk, a file that is cut short
+    with suppress(OSError, RuntimeError, ValueError):
         file = machine_file(fact)
         if not file.is_file(): _first_answer(file, measure)
         return json.loads(file.read_text()) is True
@@ -156,12 +158,14 @@ def bfloat16_wins()->bool:
     "Is a matrix product clearly faster in bfloat16 on this CPU, conversion included?"
     x,weight = torch.randn(512, 256),torch.randn(256, 256)
     def product(bf16):
-        with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=bf16): return x @ weight
+        with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=bf16):
+            return x @ weight
     half,full = seconds(lambda: product(True), lambda: product(False))
     return half*1.2 < full
 
 @lru_cache
-def _fast_bfloat16(kind:str)->bool: return kind=='cuda' or (kind=='cpu' and machine_fact('bfloat16', bfloat16_wins))
+def _fast_bfloat16(kind:str)->bool:
+    return kind=='cuda' or (kind=='cpu' and machine_fact('bfloat16', bfloat16_wins))
 
 def fast_bfloat16(device:torch.device)->bool:
     "Does this device multiply bfloat16 matrices faster than float32?"
@@ -188,7 +192,8 @@ def good_threads():
     finally: torch.set_num_threads(most)
 
 # %% ../nbs/05_basics.ipynb #71054e22
-FORMATS = ('PNG','JPEG','WEBP','GIF','BMP','DIB','TIFF','PPM','AVIF','JPEG2000','TGA','ICO','ICNS','PCX','QOI','SGI')
+FORMATS = ('PNG','JPEG','WEBP','GIF','BMP','DIB','TIFF','PPM','AVIF','JPEG2000','TGA',
+           'ICO','ICNS','PCX','QOI','SGI')
 MAX_PIXELS = 89_478_485 # where Pillow begins to warn of a decompression bomb; 358 MB as RGBA
 MAX_BYTES = 2**30 # of one image as it is stored; no format takes more for so many pixels
 
@@ -205,7 +210,8 @@ def _name(src)->str:
     "How an error message calls `src`"
     if isinstance(src, (str,os.PathLike)): return f"'{shown(src)}'"
     if isinstance(src, (bytes,bytearray,memoryview)): return f'{len(src)} bytes'
-    if isinstance(src, (np.ndarray,Tensor)): return f'{type(src).__name__} of shape {tuple(src.shape)} and dtype {src.dtype}'
+    if isinstance(src, (np.ndarray,Tensor)):
+        return f'{type(src).__name__} of shape {tuple(src.shape)} and dtype {src.dtype}'
     name = getattr(src, 'filename', None) or getattr(src, 'name', None)
     return f"'{shown(name)}'" if name else type(src).__name__
 
@@ -232,7 +238,8 @@ def _file(src):
                          'object, '
                          'a PIL image, a NumPy array or a tensor')
     data = src.read()
-    if not isinstance(data, bytes): raise ValueError(f"{_name(src)} is a text file object; open it with mode 'rb'")
+    if not isinstance(data, bytes):
+        raise ValueError(f"{_name(src)} is a text file object; open it with mode 'rb'")
     return io.BytesIO(data)
 
 # %% ../nbs/05_basics.ipynb #b75592e6
@@ -243,12 +250,15 @@ def _header(src)->Image.Image:
     "`src` as far as its header: size and mode are known, pixels are not decoded"
     f = _file(src)
     try: im = Image.open(f, formats=FORMATS)
-    except UnidentifiedImageError: raise ValueError(f'{_name(src)} is no image; accepted: {", ".join(FORMATS)}') from None
+    except UnidentifiedImageError:
+        raise ValueError(f'{_name(src)} is no image; accepted: {", ".join(FORMATS)}') from None
     except Image.DecompressionBombError: im = None # Pillow's own limit
     except Exception as e: raise _undecodable(src, e) from e
     if im is None or im.width*im.height>MAX_PIXELS:
-        raise ValueError(f'{_name(src)} claims more than {MAX_PIXELS:,} pixels; scale it down first, or raise `tok1d.basics.MAX_PIXELS` '
-                         'and `PIL.Image.MAX_IMAGE_PIXELS` if you trust it')
+        raise ValueError(
+            f'{_name(src)} claims more than {MAX_PIXELS:,} pixels; scale it down first, or raise '
+            '`tok1d.basics.MAX_PIXELS` '
+            'and `PIL.Image.MAX_IMAGE_PIXELS` if you trust it')
     return im
 
 # %% ../nbs/05_basics.ipynb #4a64f7ab
@@ -265,29 +275,38 @@ def _unit(a:np.ndarray, # Pixels of any numeric type
          )->np.ndarray: # The same as float32 in [0, 1]
     "Scale by what the numbers must mean; floats may overshoot their range a little"
     if a.dtype==bool: return a.astype(np.float32)
-    if a.dtype.kind not in 'uif' or a.size==0: raise ValueError(f'Expected non-empty real numbers, got {name}')
+    if a.dtype.kind not in 'uif' or a.size==0:
+        raise ValueError(f'Expected non-empty real numbers, got {name}')
     lo,hi = float(a.min()),float(a.max())
-    if not np.isfinite([lo,hi]).all(): raise ValueError(f'{name} holds NaN or infinity; pixels must be finite')
+    if not np.isfinite([lo,hi]).all():
+        raise ValueError(f'{name} holds NaN or infinity; pixels must be finite')
     if lo < (-.5 if a.dtype.kind=='f' else 0):
-        raise ValueError(f'{name} has values in [{lo:.4g}, {hi:.4g}]; pixels must be in [0, 1] or [0, 255]. '
-                         'An image in [-1, 1] needs x*0.5+0.5 first')
+        raise ValueError(
+            f'{name} has values in [{lo:.4g}, {hi:.4g}]; pixels must be in [0, 1] or [0, 255]. '
+            'An image in [-1, 1] needs x*0.5+0.5 first')
     if (top := _top(a, hi)) is None:
-        raise ValueError(f'{name} has values up to {hi:.4g}; pixels must be in [0, 1], [0, 255] or [0, 65535]')
+        raise ValueError(
+            f'{name} has values up to {hi:.4g}; pixels must be in [0, 1], [0, 255] or [0, 65535]')
     return np.clip(a.astype(np.float32)/np.float32(top), 0, 1)
 
 # %% ../nbs/05_basics.ipynb #585ec2f7
 def _deep(im:Image.Image)->Image.Image:
     "A grey of 16 or 32 bits or floats, in 8 bits (with alpha if one grey is declared transparent)"
     a = np.asarray(im)
-    x = Image.fromarray((_unit(a.astype(np.uint16) if im.mode.startswith('I;16') else a, f'{im.mode} image')*255 + .5).astype(np.uint8))
-    if isinstance(clear := im.info.get('transparency'), int): x.putalpha(Image.fromarray(np.uint8(255)*(a!=clear)))
+    x = Image.fromarray(
+        (_unit(a.astype(np.uint16) if im.mode.startswith('I;16') else a, f'{im.mode} image')*255 +
+         .5).astype(np.uint8))
+    if isinstance(clear := im.info.get('transparency'), int):
+        x.putalpha(Image.fromarray(np.uint8(255)*(a!=clear)))
     return x
 
 def _to_rgb(im:Image.Image)->Image.Image:
     "RGB, or RGBA if anything is transparent; 8 bits a channel"
     if im.mode[0]=='I' or im.mode=='F': im = _deep(im)
     if im.mode=='La': im = im.convert('LA') # premultiplied greys have only this way out
-    if im.mode=='LAB': return ImageCms.profileToProfile(im, ImageCms.createProfile('LAB'), ImageCms.createProfile('sRGB'), outputMode='RGB')
+    if im.mode=='LAB':
+        return ImageCms.profileToProfile(im, ImageCms.createProfile('LAB'),
+                                         ImageCms.createProfile('sRGB'), outputMode='RGB')
     mode = 'RGBA' if im.has_transparency_data else 'RGB'
     return im if im.mode==mode else im.convert(mode)
 
@@ -310,24 +329,32 @@ def _profiled(im:Image.Image, icc:bytes)->Image.Image: # RGB or RGBA
 def _in_srgb(im:Image.Image)->Image.Image: # RGB or RGBA
     "8 bits a channel of sRGB"
     icc = im.info.get('icc_profile')
-    if icc and im.mode in ('RGB','RGBA','CMYK','L','LA','P') and not (im.mode=='L' and im.has_transparency_data):
+    if icc and im.mode in ('RGB','RGBA','CMYK','L','LA',
+                           'P') and not (im.mode=='L' and im.has_transparency_data):
         with suppress(ImageCms.PyCMSError, OSError, ValueError): return _profiled(im, icc)
     return _to_rgb(im)
 
 # %% ../nbs/05_basics.ipynb #23cf172a
-def _planes(x # Array `h w`, `h w c`, or tensor `h w`, `c h w`, `1 c h w`; c is 1 grey, 2 grey + alpha, 3 or 4
-           )->Tensor: # `3 h w` or `4 h w` in [0, 1]
+def _planes(
+    # Array `h w`, `h w c`, or tensor `h w`, `c h w`, `1 c h w`; c is 1 grey, 2 grey + alpha, 3 or 4
+    x
+)->Tensor: # `3 h w` or `4 h w` in [0, 1]
     "Any array or tensor as RGB or RGBA planes"
     name = _name(x)
-    if isinstance(x, np.ndarray): t = torch.from_numpy(_unit(x, name)); t = t.permute(2,0,1) if t.ndim==3 else t
-    elif not isinstance(x, Tensor): raise ValueError(f'{name} is no image; give a PIL image, a tensor `c h w` or an array `h w c`')
+    if isinstance(x, np.ndarray):
+        t = torch.from_numpy(_unit(x, name))
+        t = t.permute(2,0,1) if t.ndim==3 else t
+    elif not isinstance(x, Tensor):
+        raise ValueError(
+            f'{name} is no image; give a PIL image, a tensor `c h w` or an array `h w c`')
     else:
         t = x.detach().cpu()
         t = torch.from_numpy(_unit((t.float() if t.is_floating_point() else t).numpy(), name))
         if t.ndim==4 and len(t)==1: t = t[0]
     if t.ndim==2: t = t[None]
     if t.ndim!=3 or not 1<=len(t)<=4:
-        raise ValueError(f'{name} is no image; give an array `h w c` or a tensor `c h w` with 1 to 4 channels')
+        raise ValueError(
+            f'{name} is no image; give an array `h w c` or a tensor `c h w` with 1 to 4 channels')
     if len(t)<3: t = torch.cat([t[:1].expand(3,-1,-1), t[1:]])
     return t.contiguous()
 
@@ -343,14 +370,20 @@ def to_pil(x # PIL image, tensor `c h w`, array `h w c`
 # %% ../nbs/05_basics.ipynb #ccc6fd17
 def open_image(src # Path, bytes, file object, PIL image, array or tensor
               )->Image.Image:
-    "Any image as a PIL image in mode RGB, or RGBA if it has transparency; upright, of an animation the first frame"
-    if isinstance(src, (np.ndarray,Tensor)): return to_pil(_planes(src)) # refuses what `to_pil` would clamp
+    """Any image as a PIL image in mode RGB, or RGBA if it has transparency
+
+    Upright, of an animation the first frame.
+    """
+    # refuses what `to_pil` would clamp
+    if isinstance(src, (np.ndarray,Tensor)): return to_pil(_planes(src))
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore') # of sizes that `MAX_PIXELS` judges, and of harmless metadata
+        # of sizes that `MAX_PIXELS` judges, and of harmless metadata
+        warnings.simplefilter('ignore')
         im = src if isinstance(src, Image.Image) else _header(src)
         try:
             im.load()
-            with suppress(Exception): im = ImageOps.exif_transpose(im) # unreadable EXIF: keep the pixels as stored
+            # unreadable EXIF: keep the pixels as stored
+            with suppress(Exception): im = ImageOps.exif_transpose(im)
             return _in_srgb(im)
         except Exception as e: raise _undecodable(src, e) from e
 
@@ -376,14 +409,17 @@ def short_edge(w:int, h:int, # Size of the image
 # %% ../nbs/05_basics.ipynb #29a10d4a
 def resize_crop(im:Image.Image,
                 s:int, # Side of the result
-                resize:int|None=None, # Length the shorter edge is scaled to before the crop; None: `s`
+                # Length the shorter edge is scaled to before the crop; None: `s`
+                resize:int|None=None,
                 at:tuple[float,float]=(.5,.5), # Where the crop sits: 0 left/top, 1 right/bottom
                )->Image.Image: # `s` × `s`
     "Scale the shorter edge to `resize`, crop `s` × `s`, in one bicubic antialiased step"
     w,h = short_edge(*im.size, max(resize or s, s))
     x,y = round((w-s)*at[0]),round((h-s)*at[1])
     fx,fy = im.width/w,im.height/h
-    return im.resize((s,s), Image.Resampling.BICUBIC, box=(x*fx, y*fy, min((x+s)*fx, im.width), min((y+s)*fy, im.height)))
+    return im.resize((s,s), Image.Resampling.BICUBIC,
+                     box=(x*fx, y*fy, min((x+s)*fx, im.width), min((y+s)*fy,
+                                                                   im.height)))
 
 # %% ../nbs/05_basics.ipynb #6b2a0efb
 def crop_share(w:int, h:int # Size of the image
@@ -417,7 +453,8 @@ def load_image(src, # Path, bytes, file object, PIL image, array `h w c` or tens
     return x if len(x)==3 else x[:3]*x[3:] + 1 - x[3:]
 
 # %% ../nbs/05_basics.ipynb #5be4c25a
-BOOKKEEPING = ('__macosx', '@eadir', '#recycle', '$recycle.bin', 'system volume information', 'lost+found', '__pycache__')
+BOOKKEEPING = ('__macosx', '@eadir', '#recycle', '$recycle.bin', 'system volume information',
+               'lost+found', '__pycache__')
 
 @lru_cache(1)
 def image_suffixes()->tuple[str,...]: # In lower case, with their dot
@@ -431,14 +468,19 @@ def natural(path)->tuple: # To sort by
 
 # %% ../nbs/05_basics.ipynb #eb0f008f
 def _entries(path)->list: # `os.DirEntry`, without hidden and bookkeeping ones
-    with os.scandir(path) as it: return [e for e in it if e.name[0]!='.' and e.name.lower() not in BOOKKEEPING]
+    with os.scandir(path) as it:
+        return [e for e in it if e.name[0]!='.' and e.name.lower() not in BOOKKEEPING]
 
 def image_files(root, # Folder
                )->list[str]: # Paths relative to it, in natural order
     "The images in a folder and below; warns of folders that cannot be read"
     root = read_path(root)
     top = os.path.realpath(root)
-    now,links,seen,found,closed = [''],[],set(),[],[]
+    now = ['']
+    links = []
+    seen = set()
+    found = []
+    closed = []
     while now or links: # links last: a folder is known by its real place
         folder = now.pop() if now else links.pop(0)
         real = os.path.realpath(os.path.join(root, folder))
@@ -446,12 +488,17 @@ def image_files(root, # Folder
         if real in seen or up: continue
         seen.add(real)
         try: entries = _entries(real)
-        except OSError as e: closed.append(f"'{shown(os.path.join(root, folder))}' ({e.strerror})"); continue
+        except OSError as e:
+            closed.append(f"'{shown(os.path.join(root, folder))}' ({e.strerror})")
+            continue
         for e in entries:
             name = os.path.join(folder, e.name)
             if os.path.isdir(e.path): (links if e.is_symlink() else now).append(name)
-            elif e.name.lower().endswith(image_suffixes()) and os.path.isfile(e.path): found.append(name)
-    if closed: warnings.warn(f'{len(closed)} folders cannot be read and are left out, the first is {closed[0]}')
+            elif e.name.lower().endswith(image_suffixes()) and os.path.isfile(e.path):
+                found.append(name)
+    if closed:
+        warnings.warn(
+            f'{len(closed)} folders cannot be read and are left out, the first is {closed[0]}')
     return sorted(found, key=natural)
 
 # %% ../nbs/05_basics.ipynb #a6a5c06c
@@ -469,7 +516,8 @@ def _wrap(text, font, width:int, # Pixels
     out = []
     for word in str(text).replace('\n', ' \n ').split(' '):
         if word=='\n': out.append('')
-        elif out and font.getlength(f'{out[-1]} {word}')<=width: out[-1] = f'{out[-1]} {word}'.strip()
+        elif out and font.getlength(f'{out[-1]} {word}')<=width:
+            out[-1] = f'{out[-1]} {word}'.strip()
         else: out.append(word)
     if len(out)>lines: out = out[:lines-1] + [out[lines-1]+'…']
     for i,s in enumerate(out):
@@ -486,17 +534,24 @@ def image_grid(images, # Tensor `b c h w`, or a list of what `open_image` takes 
                scale:int=1, # Each pixel becomes scale × scale
               )->Image.Image:
     "Pictures in a grid, on white"
-    ims = [None if x is None else flatten(to_pil(x) if isinstance(x, Tensor) else open_image(x)) for x in images]
+    ims = [
+        None if x is None else flatten(to_pil(x) if isinstance(x, Tensor) else open_image(x))
+        for x in images
+    ]
     if not any(ims): raise ValueError('`image_grid` needs at least one image')
     scale,pad = whole('scale', scale, 1),whole('pad', pad)
     ncol = min(8 if ncol is None else whole('ncol', ncol, 1, also=', or None'), len(ims))
     nrow = ceil(len(ims)/ncol)
     if titles is not None and len(titles) not in (ncol, len(ims)):
-        raise ValueError(f'{len(titles)} titles for {len(ims)} images in {ncol} columns; give one an image or one a column')
-    if row_titles is not None and len(row_titles)!=nrow: raise ValueError(f'{len(row_titles)} row titles for {nrow} rows')
+        raise ValueError(
+            f'{len(titles)} titles for {len(ims)} images in {ncol} columns; give one an image or '
+            'one a column')
+    if row_titles is not None and len(row_titles)!=nrow:
+        raise ValueError(f'{len(row_titles)} row titles for {nrow} rows')
     ims = [i and i.resize((i.width*scale, i.height*scale), Image.Resampling.NEAREST) for i in ims]
     w,h = max(i.width for i in ims if i),max(i.height for i in ims if i)
-    return _draw_grid(ims, ncol, nrow, w, h, pad, [*titles] if titles is not None else [], row_titles)
+    return _draw_grid(ims, ncol, nrow, w, h, pad, [*titles] if titles is not None else [],
+                      row_titles)
 
 # %% ../nbs/05_basics.ipynb #fcbfde76
 def _draw_grid(ims, ncol, nrow, w, h, pad, titles, row_titles):
@@ -504,16 +559,24 @@ def _draw_grid(ims, ncol, nrow, w, h, pad, titles, row_titles):
     font = _font(max(10, min(14, w//7)))
     line = sum(font.getmetrics())
     caps = [_wrap(t, font, w) for t in titles]
-    rows = [max(map(len, caps[r*ncol:(r+1)*ncol]), default=0)*line for r in range(nrow)] # height of each row's titles
-    left = int(max((font.getlength(str(t)) for t in row_titles), default=0)) + 8 if row_titles else 0
+    # height of each row's titles
+    rows = [max(map(len, caps[r*ncol:(r+1)*ncol]), default=0)*line for r in range(nrow)]
+    left = int(max(
+        (font.getlength(str(t)) for t in row_titles), default=0)) + 8 if row_titles else 0
     out = Image.new('RGB', (left + ncol*(w+pad) + pad, sum(rows) + nrow*(h+pad) + pad), 'white')
-    draw = ImageDraw.Draw(out); y = pad
+    draw = ImageDraw.Draw(out)
+    y = pad
     for r in range(nrow):
         for c,i in enumerate(range(r*ncol, min((r+1)*ncol, len(ims)))):
             x = left + pad + c*(w+pad)
-            if i<len(caps): draw.multiline_text((x+w/2, y+rows[r]-len(caps[i])*line), '\n'.join(caps[i]), 'black', font, anchor='ma', align='center', spacing=0)
-            if ims[i]: out.paste(ims[i], (x + (w-ims[i].width)//2, y + rows[r] + (h-ims[i].height)//2))
-        if row_titles: draw.text((left-4, y + rows[r] + h/2), str(row_titles[r]), 'black', font, anchor='rm')
+            if i<len(caps):
+                draw.multiline_text((x+w/2, y+rows[r]-len(caps[i])*line),
+                                    '\n'.join(caps[i]), 'black', font, anchor='ma', align='center',
+                                    spacing=0)
+            if ims[i]:
+                out.paste(ims[i], (x + (w-ims[i].width)//2, y + rows[r] + (h-ims[i].height)//2))
+        if row_titles:
+            draw.text((left-4, y + rows[r] + h/2), str(row_titles[r]), 'black', font, anchor='rm')
         y += rows[r] + h + pad
     return out
 
@@ -525,22 +588,29 @@ def os_errors(path, # What is being written
     try: yield
     except (SafetensorError,RuntimeError) as e:
         code = re.search(r'\(os error (\d+)\)', str(e))
-        full = re.search(r'PytorchStreamWriter|iostream|unexpected pos', str(e)) and shutil.disk_usage(Path(path).parent).free<2**20
+        full = re.search(r'PytorchStreamWriter|iostream|unexpected pos',
+                         str(e)) and shutil.disk_usage(Path(path).parent).free<2**20
         number = int(code[1]) if code else errno.ENOSPC if full else None
         if number: raise OSError(number, os.strerror(number), str(path)) from None
         if isinstance(e, SafetensorError): raise OSError(f'{path} cannot be written: {e}') from None
         raise
 
 # %% ../nbs/05_basics.ipynb #da3229d3
-UMASK = os.umask(0); os.umask(UMASK) # can only be read by setting it
+UMASK = os.umask(0)
+os.umask(UMASK) # can only be read by setting it
 
+# %% ../nbs/05_basics.ipynb #d037638a
 @contextmanager
 def atomic_write(path # File or folder to write
                 ):
-    "Gives a temporary path beside `path`; what was written there (a file or a folder) replaces `path` if the block succeeds"
+    """Gives a temporary path beside `path`
+
+    What was written there (a file or a folder) replaces `path` if the block succeeds.
+    """
     path = read_path(os.fsdecode(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(f'.tmp-{secrets.token_hex(4)}-{path.name}') # keeps the suffix: writers choose a format by it
+    # keeps the suffix: writers choose a format by it
+    tmp = path.with_name(f'.tmp-{secrets.token_hex(4)}-{path.name}')
     try:
         with os_errors(path): yield tmp
         if tmp.is_dir():
@@ -549,7 +619,8 @@ def atomic_write(path # File or folder to write
             os.rename(tmp, path)
             shutil.rmtree(old, ignore_errors=True)
         else:
-            with open(tmp, 'rb') as f: os.fsync(f.fileno()) # or the name could reach the disk before the content
+            # or the name could reach the disk before the content
+            with open(tmp, 'rb') as f: os.fsync(f.fileno())
             tmp.chmod(0o666 & ~UMASK)
             os.replace(tmp, path)
     finally:

@@ -36,7 +36,8 @@ def any_terminal():
     "Print on any terminal, and draw without one"
     for f in (sys.stdout,sys.stderr): # a file name may hold what an ASCII terminal cannot show
         if hasattr(f, 'reconfigure'): f.reconfigure(errors='replace')
-    os.environ['MPLBACKEND'] = 'agg' # figures go into files; a backend that is set but broken has no say
+    # figures go into files; a backend that is set but broken has no say
+    os.environ['MPLBACKEND'] = 'agg'
 
 class Commands(TyperGroup):
     "Commands whose errors and warnings are one line each"
@@ -50,7 +51,8 @@ class Commands(TyperGroup):
             warnings.showwarning = one_line
             try: return super().invoke(ctx)
             except BrokenPipeError: raise # `tok1d list | head`: the shell's business
-            except (ValueError,OSError,FloatingPointError) as e: # the last: a loss that is not finite
+            except (ValueError,OSError,
+                    FloatingPointError) as e: # the last: a loss that is not finite
                 if ctx.params.get('debug'): raise
                 one_line(e)
                 raise typer.Exit(1) from None
@@ -71,18 +73,33 @@ def examples(*lines:str # Commands, each perhaps with a comment
     return '\n'.join(['[bold]Examples[/]', *(f'  {l}'.replace('[', r'\[') for l in lines)])
 
 # %% ../nbs/90_cli.ipynb #c9540790
-app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode='rich', pretty_exceptions_enable=False, add_completion=False,
-                  context_settings=dict(help_option_names=['-h','--help']),
-                  help='Images as short lines of tokens: encode, decode, look, and train your own tokenizer.',
-                  epilog=examples('tok1d quickstart               # the built-in model at work, on our images', 'tok1d quickstart holiday.jpg   # and on yours', 'tok1d encode --help            # every command explains itself'))
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, rich_markup_mode='rich', pretty_exceptions_enable=False,
+    add_completion=False, context_settings=dict(help_option_names=['-h','--help']),
+    help='Images as short lines of tokens: encode, decode, look, and train your own tokenizer.',
+    epilog=examples('tok1d quickstart               # the built-in model at work, on our images',
+                    'tok1d quickstart holiday.jpg   # and on yours',
+                    'tok1d encode --help            # every command explains itself'))
 
 def show_version(wanted:bool):
-    if wanted: typer.echo(f'tok1d {__version__}'); raise typer.Exit()
+    if wanted:
+        typer.echo(f'tok1d {__version__}')
+        raise typer.Exit()
 
+# %% ../nbs/90_cli.ipynb #4164fcba
 @app.callback()
-def common(debug:Annotated[bool, typer.Option('--debug', help='Show the whole traceback of an error.')]=False,
-           plugins:Annotated[str, typer.Option('--plugins', help='Modules from outside to load first, separated by commas (see the page on plug-ins).', show_default=False)]='',
-           version:Annotated[bool, typer.Option('--version', callback=show_version, is_eager=True, help='Print the version.')]=False):
+def common(
+    debug:Annotated[bool,
+                    typer.Option('--debug', help='Show the whole traceback of an error.')]=False,
+    plugins:Annotated[
+        str,
+        typer.Option(
+            '--plugins', help=
+            'Modules from outside to load first, separated by commas (see the page on plug-ins).',
+            show_default=False)]='',
+    version:Annotated[bool,
+                      typer.Option('--version', callback=show_version, is_eager=True,
+                                   help='Print the version.')]=False):
     if plugins:
         from tok1d.plugins import load_plugins
         load_plugins(plugins)
@@ -114,7 +131,8 @@ def find_images(paths:list[Path], # Files and folders
         elif not inside: empty.append(shown(p))
         found += [Item((base/f).as_posix(), p/f) for f in inside]
     if not found:
-        raise ValueError(f"'{shown(paths[0])}' holds no image; give image files, or a folder that holds some")
+        raise ValueError(
+            f"'{shown(paths[0])}' holds no image; give image files, or a folder that holds some")
     for folder in empty: warnings.warn(f"'{folder}' holds no image")
     return found
 
@@ -140,7 +158,8 @@ def read_squares(items:list[Item], size:int, skipped:list[str], pad:bool=False)-
     for item in tqdm(items, 'images', unit='', file=sys.stderr, dynamic_ncols=True):
         try: square = read_square(item, size, pad)
         except (ValueError,OSError) as e:
-            skipped.append(str(e).split('; accepted')[0]) # the list of formats, each time, hides the rest
+            # the list of formats, each time, hides the rest
+            skipped.append(str(e).split('; accepted')[0])
             continue
         yield square
 
@@ -160,7 +179,8 @@ def read_batches(items:list[Item], size:int, # Pixels along an edge
             kept = []
     if kept: yield kept
     if len(skipped)==len(items):
-        raise ValueError(f'nothing to do, as no image could be read ({len(items)} tried). {skipped[0]}')
+        raise ValueError(
+            f'nothing to do, as no image could be read ({len(items)} tried). {skipped[0]}')
     if skipped: report_skipped(skipped, len(items))
     if cropped: report_cropped(cropped, len(items))
 
@@ -204,12 +224,16 @@ def tokens_of(model, x, # `b 3 h w`
 
 def search_option(default):
     "`--search`, with what `default` says in its help"
-    return typer.Option('--search', min=0, show_default=default,
-                        help='Codes tried for each token, such as 8: slower, and closer to the image. '
-                             '0 takes what the encoder says.')
+    return typer.Option(
+        '--search', min=0, show_default=default,
+        help='Codes tried for each token, such as 8: slower, and closer to the image. '
+        '0 takes what the encoder says.')
 
 def quick_candidates(model, images:int)->int:
-    "How many codes a first look may try: a few for a few images and a small model, none where it would take minutes"
+    """How many codes a first look may try
+
+    A few for a few images and a small model, none where it would take minutes.
+    """
     return 4 if model.codebook_size and model.num_parameters()<2e7 and images<=64 else 0
 
 # %% ../nbs/90_cli.ipynb #551d6362
@@ -227,12 +251,21 @@ def through(model, squares:list[Square], candidates:int=0, show:bool=True)->list
         tokens = tokens_of(model, x, candidates)
         decoded = {k: decode_pixels(model, tokens[:,:k]).cpu() for k in token_steps(model)}
     db = {k: psnr(y, x).tolist() for k,y in decoded.items()}
-    def one(i): # of images beyond `MAX_ROWS` only the figures are kept: a folder of thousands must fit into memory
+
+    def one(
+        i
+    # of images beyond `MAX_ROWS` only the figures are kept: a folder of thousands must fit into
+    # memory
+    ):
         pictures = {k: y[i] for k,y in decoded.items()} if show else {}
-        return Through(squares[i].item, x[i], tokens[i].cpu(), pictures, {k: v[i] for k,v in db.items()}, squares[i].seen)
+        return Through(squares[i].item, x[i], tokens[i].cpu(), pictures,
+                       {k: v[i]
+                        for k,v in db.items()}, squares[i].seen)
     return [one(i) for i in range(len(squares))]
 
-def go_through(model, items:list[Item], skipped:list[str], candidates:int=0, pad:bool=False)->list[Through]:
+# %% ../nbs/90_cli.ipynb #6031e112
+def go_through(model, items:list[Item], skipped:list[str], candidates:int=0,
+               pad:bool=False)->list[Through]:
     "Encode `items`, and decode them from 1, 2, 4, 8, 16 and all tokens"
     out = []
     for squares in read_batches(items, model.image_size, skipped, pad=pad):
@@ -251,9 +284,14 @@ def grid(rows:list[Through])->object: # PIL image
     from tok1d.basics import image_grid
     ks = [*rows[0].decoded]
     head = ['original', *(f'{k} token{"s"*(k>1)}\n' for k in ks)]
-    titles = [t for i,r in enumerate(rows) for t in (('' if i else head[0]), *(f'{"" if i else h}{r.psnr[k]:.1f} dB' for k,h in zip(ks, head[1:])))]
+    titles = [
+        t for i,r in enumerate(rows)
+        for t in (('' if i else head[0]), *(f'{"" if i else h}{r.psnr[k]:.1f} dB'
+                                            for k,h in zip(ks, head[1:])))
+    ]
     names = [row_name(r) for r in rows]
-    return image_grid([x for r in rows for x in (r.image, *r.decoded.values())], len(head), 4, titles, names, max(1, 128//rows[0].image.shape[-1]))
+    return image_grid([x for r in rows for x in (r.image, *r.decoded.values())], len(head), 4,
+                      titles, names, max(1, 128//rows[0].image.shape[-1]))
 
 # %% ../nbs/90_cli.ipynb #0966f430
 def picture(rows:list[Through])->object: # PIL image
@@ -262,7 +300,10 @@ def picture(rows:list[Through])->object: # PIL image
     rows = rows[:MAX_ROWS]
     half = len(rows) if len(rows)<8 else (len(rows)+1)//2
     parts = [grid(rows[i:i+half]) for i in range(0, len(rows), half)]
-    out = Image.new('RGB', (sum(p.width for p in parts) + 24*(len(parts)-1), max(p.height for p in parts)), 'white')
+    out = Image.new('RGB',
+                    (sum(p.width
+                         for p in parts) + 24*(len(parts)-1), max(p.height for p in parts)),
+                    'white')
     for i,p in enumerate(parts): out.paste(p, (i*(parts[0].width+24), 0))
     return out
 
@@ -274,41 +315,51 @@ def columns(rows:list, # Of texts; the first is the heading
     rows = [[shown(c) for c in r] for r in rows]
     widths = [max(map(len, c)) for c in zip(*rows)]
     right = [all(set(r[i])<=set('0123456789.,–') for r in rows[1:]) for i in range(len(widths))]
-    return '\n'.join('  '.join(c.rjust(w) if n else c.ljust(w) for c,w,n in zip(r, widths, right)).rstrip() for r in rows)
+    return '\n'.join('  '.join(
+        c.rjust(w) if n else c.ljust(w) for c,w,n in zip(r, widths, right)).rstrip()
+                     for r in rows)
 
 # %% ../nbs/90_cli.ipynb #aa0038ad
 def mean_psnr(rows:list[Through])->dict:
     "Average dB for each number of tokens"
     return {k: sum(r.psnr[k] for r in rows)/len(rows) for k in rows[0].psnr}
 
-def as_json(tokens)->dict: return {'vectors' if tokens.is_floating_point() else 'ids': tokens.tolist()}
+def as_json(tokens)->dict:
+    return {'vectors' if tokens.is_floating_point() else 'ids': tokens.tolist()}
 
 def rounded(db:dict)->dict: return {k: round(v, 2) for k,v in db.items()}
 
 def image_report(r:Through)->dict:
     "One image, ready for JSON"
     origin = str(r.item.src) if isinstance(r.item.src, Path) else 'shipped with tok1d'
-    return dict(name=r.item.name, source=origin, seen=round(r.seen, 3), psnr=rounded(r.psnr)) | as_json(r.tokens)
+    return dict(name=r.item.name, source=origin, seen=round(r.seen, 3), psnr=rounded(
+        r.psnr)) | as_json(r.tokens)
 
 def token_report(model, name:str, rows:list[Through], skipped:list[str], candidates:int=0)->dict:
     "Ids, bits and PSNR of every image, ready for JSON"
     from tok1d.data.tokens import source
     return dict(model=source(model, name)._asdict(), bits_per_token=model.bits_per_token,
-                bits_per_image=model.bits_per_image, search=candidates, mean_psnr=rounded(mean_psnr(rows)),
-                images=[image_report(r) for r in rows], skipped=skipped)
+                bits_per_image=model.bits_per_image, search=candidates,
+                mean_psnr=rounded(mean_psnr(rows)), images=[image_report(r)
+                                                            for r in rows], skipped=skipped)
 
 # %% ../nbs/90_cli.ipynb #0aa9a611
 def summary(model, name:str, rows:list[Through], candidates:int=0)->str:
     "What came out, in a few lines"
     from tok1d.config import shown
     ks,mean = [*rows[0].psnr],mean_psnr(rows)
-    lines = [(Path(r.item.name).name[:28], *(f'{r.psnr[k]:.1f}' for k in ks)) for r in rows[:MAX_ROWS]]
-    table = columns([('PSNR (dB) from … tokens', *ks), *lines, (f'mean of {len(rows)}', *(f'{mean[k]:.1f}' for k in ks)),
+    lines = [(Path(r.item.name).name[:28], *(f'{r.psnr[k]:.1f}' for k in ks))
+             for r in rows[:MAX_ROWS]]
+    table = columns([('PSNR (dB) from … tokens', *ks), *lines,
+                     (f'mean of {len(rows)}', *(f'{mean[k]:.1f}' for k in ks)),
                      ('bits', *(f'{k*model.bits_per_token:.0f}' for k in ks))])
     n,size,total = model.num_tokens,model.image_size,model.bits_per_image
-    head = f'{shown(name)}: {size} × {size} pixels ({size*size*24:,} bits) become {n} tokens of {model.bits_per_token:g} bits = {total:.0f} bits ({total/8:.0f} bytes)'
-    how = f'\nEach token is the best of {candidates} codes, tried in turn (--search 0: what the encoder says, at once).' if candidates else ''
-    ids = '' if model.is_vae else f'\n\n{shown(Path(rows[0].item.name).name)} as tokens: {" ".join(map(str, rows[0].tokens.tolist()))}'
+    head = (f'{shown(name)}: {size} × {size} pixels ({size*size*24:,} bits) become {n} tokens of '
+            f'{model.bits_per_token:g} bits = {total:.0f} bits ({total/8:.0f} bytes)')
+    how = (f'\nEach token is the best of {candidates} codes, tried in turn (--search '
+           '0: what the encoder says, at once).') if candidates else ''
+    ids = '' if model.is_vae else (f'\n\n{shown(Path(rows[0].item.name).name)} as tokens: '
+                                   f'{" ".join(map(str, rows[0].tokens.tolist()))}')
     return f'\n{head}{how}\n\n{table}{ids}\n'
 
 # %% ../nbs/90_cli.ipynb #b2499a02
@@ -316,8 +367,12 @@ def photo_note(model, name:str)->str:
     "What a built-in model can do with a photo, or nothing to say about others"
     from tok1d.hub.pretrained import list_pretrained
     if not any(r.embedded and r.name==name for r in list_pretrained()): return ''
-    return (f'This model has {model.num_parameters()/1e6:.1f} million parameters, sees {model.image_size} × {model.image_size} pixels and learned mostly from drawn characters and emoji.\n'
-            'Of a photo it keeps the layout and the colours; faces, text and fine detail are beyond it. `tok1d list` shows larger, published models.\n')
+    return (
+        f'This model has {model.num_parameters()/1e6:.1f} million parameters, sees '
+        f'{model.image_size} × {model.image_size} pixels and learned mostly from drawn characters '
+        'and emoji.\n'
+        'Of a photo it keeps the layout and the colours; faces, text and fine detail are beyond '
+        'it. `tok1d list` shows larger, published models.\n')
 
 # %% ../nbs/90_cli.ipynb #80387afc
 def tokenizer(name:str):
@@ -325,10 +380,12 @@ def tokenizer(name:str):
     from tok1d.basics import default_device
     from tok1d.hub.pretrained import load
     model = load(name, device=default_device())
-    if not all(hasattr(model, a) for a in ('encode','decode','bits_per_image')): raise ValueError(f"'{name}' is no tokenizer of images but a {type(model).__name__}")
+    if not all(hasattr(model, a) for a in ('encode','decode','bits_per_image')):
+        raise ValueError(f"'{name}' is no tokenizer of images but a {type(model).__name__}")
     if hasattr(model, 'attach_text_encoder'): # its decoder reads a caption, or that there is none
         from tok1d.models.text import TextEncoder
-        model.attach_text_encoder(TextEncoder.load(model.config.model.vq_model.text_encoder, default_device()))
+        model.attach_text_encoder(
+            TextEncoder.load(model.config.model.vq_model.text_encoder, default_device()))
     return model
 
 # %% ../nbs/90_cli.ipynb #a08add07
@@ -341,8 +398,14 @@ def folder(path:Path)->Path: # `~` is the home folder
     return path
 
 # %% ../nbs/90_cli.ipynb #8a147655
-ModelOption = Annotated[str, typer.Option('--model', '-m', help='Name from [bold]tok1d list[/], or a folder with config.json and weights.')]
-Pad = Annotated[bool, typer.Option('--pad', help='The whole picture on a white square, instead of the square at its centre.')]
+ModelOption = Annotated[
+    str,
+    typer.Option('--model', '-m',
+                 help='Name from [bold]tok1d list[/], or a folder with config.json and weights.')]
+Pad = Annotated[
+    bool,
+    typer.Option('--pad',
+                 help='The whole picture on a white square, instead of the square at its centre.')]
 
 def write_look(out:Path, tok, model:str, rows:list[Through], skipped:list[str], search:int):
     "The picture and the numbers of `quickstart`"
@@ -362,11 +425,18 @@ def refine(tok, rows:list[Through], search:int)->list[Through]:
 # %% ../nbs/90_cli.ipynb #92381907
 @app.command(epilog=examples('tok1d quickstart', 'tok1d quickstart holiday.jpg cat.png',
                              'tok1d quickstart photos/ -o outputs/photos'))
-def quickstart(images:Annotated[Optional[list[Path]], typer.Argument(help='Images or folders; without any, the photos and emoji that ship with tok1d.', show_default=False)]=None,
-               out:Annotated[Path, typer.Option('--out', '-o', help='Folder for the results.')]=Path('outputs/quickstart'),
-               model:ModelOption='tok1d-tiny-vq',
-               search:Annotated[Optional[int], search_option('4 for up to 64 images and a small model with a codebook, else 0')]=None,
-               pad:Pad=False):
+def quickstart(images:Annotated[
+    Optional[list[Path]],
+    typer.
+    Argument(help='Images or folders; without any, the photos and emoji that ship with tok1d.',
+             show_default=False)]=None,
+               out:Annotated[Path,
+                             typer.Option('--out', '-o', help='Folder for the results.')]=Path(
+                                  'outputs/quickstart'), model:ModelOption='tok1d-tiny-vq',
+               search:Annotated[
+                   Optional[int],
+                   search_option('4 for up to 64 images and a small model with a codebook, else 0'
+                                 )]=None, pad:Pad=False):
     "See images go through a handful of tokens and come back. Needs no GPU, network or account."
     from tok1d.config import shown
     from tok1d.data.embedded import photos,samples
@@ -404,26 +474,38 @@ def size_of(tok, # Tokenizer
            )->str:
     "What an image takes in a token file"
     if tok.codebook_size: return f'{k} tokens each ({k*tok.bits_per_token:.0f} bits)'
-    return (f'{k} vectors of {tok.token_size} numbers each ({k*tok.token_size*32:,} bits in the file, '
-            f'as float32; {k*tok.bits_per_token:,.0f} at 16 bits a number)')
+    return (
+        f'{k} vectors of {tok.token_size} numbers each ({k*tok.token_size*32:,} bits in the file, '
+        f'as float32; {k*tok.bits_per_token:,.0f} at 16 bits a number)')
 
 # %% ../nbs/90_cli.ipynb #8350b5f4
-@app.command(epilog=examples('tok1d encode photos/ -o photos.safetensors',
-                             'tok1d encode a.png b.jpg -o ab.json       # ids one can read',
-                             'tok1d encode photos/ -o small.json --tokens 8',
-                             'tok1d encode photos/ -o better.safetensors --search 8   # slower, closer to the images'))
-def encode(images:Annotated[list[Path], typer.Argument(help='Images or folders.', show_default=False)],
-           out:Annotated[Path, typer.Option('--out', '-o', help='File to write: .safetensors, or .json to read the ids.', show_default=False)],
-           tokens:Annotated[Optional[int], typer.Option(min=1, help='Keep this many tokens of each image; all by default.', show_default=False)]=None,
-           model:ModelOption='tok1d-tiny-vq', search:Annotated[int, search_option(True)]=0, pad:Pad=False,
-           batch_size:Annotated[int, typer.Option(min=1, help='Images encoded at a time.')]=32, force:Force=False):
+@app.command(epilog=examples(
+    'tok1d encode photos/ -o photos.safetensors',
+    'tok1d encode a.png b.jpg -o ab.json       # ids one can read',
+    'tok1d encode photos/ -o small.json --tokens 8',
+    'tok1d encode photos/ -o better.safetensors --search 8   # slower, closer to the images'))
+def encode(images:Annotated[
+    list[Path], typer.Argument(help='Images or folders.', show_default=False)], out:Annotated[
+        Path,
+        typer.Option('--out', '-o', help='File to write: .safetensors, or .json to read the ids.',
+                     show_default=False)],
+           tokens:Annotated[
+               Optional[int],
+               typer.Option(min=1, help='Keep this many tokens of each image; all by default.',
+                            show_default=False)]=None, model:ModelOption='tok1d-tiny-vq',
+           search:Annotated[int, search_option(True)]=0, pad:Pad=False,
+           batch_size:Annotated[int, typer.Option(min=1, help='Images encoded at a time.')]=32,
+           force:Force=False):
     "Turn images into tokens."
     from tok1d.config import shown
     from tok1d.data.tokens import TokenSet,save_tokens,source,token_file
     out = free(token_file(out), force)
     import torch
     from tok1d.eval.reconstruction import check_count,measuring
-    tok,skipped,names,lines = tokenizer(model),[],[],[]
+    tok = tokenizer(model)
+    skipped = []
+    names = []
+    lines = []
     k = check_count(tok, tokens)
     with measuring(tok):
         for squares in read_batches(find_images(images), tok.image_size, skipped, batch_size, pad):
@@ -445,12 +527,24 @@ def named_by(ts, # A token set from a file
                      "nor a name of `tok1d list`; give the tokenizer with --model")
 
 # %% ../nbs/90_cli.ipynb #3dd14f71
-@app.command(epilog=examples('tok1d decode photos.safetensors -o decoded', 'tok1d decode photos.safetensors -o from8 --tokens 8'))
-def decode(file:Annotated[Path, typer.Argument(help='What [bold]tok1d encode[/] wrote.', show_default=False)],
-           out:Annotated[Path, typer.Option('--out', '-o', help='Folder for the images: PNG, named after the originals.', show_default=False)],
-           tokens:Annotated[Optional[int], typer.Option(min=1, help='Use only the first so many tokens; all by default.', show_default=False)]=None,
-           model:Annotated[Optional[str], typer.Option('--model', '-m', help='Tokenizer; by default the one the file names.', show_default=False)]=None,
-           batch_size:Annotated[int, typer.Option(min=1, help='Images decoded at a time.')]=32, force:Force=False):
+@app.command(epilog=examples('tok1d decode photos.safetensors -o decoded',
+                             'tok1d decode photos.safetensors -o from8 --tokens 8'))
+def decode(file:Annotated[
+    Path,
+    typer.Argument(help='What [bold]tok1d encode[/] wrote.', show_default=False)], out:Annotated[
+        Path,
+        typer.Option('--out', '-o', help='Folder for the images: PNG, named after the originals.',
+                     show_default=False)],
+           tokens:Annotated[
+               Optional[int],
+               typer.Option(min=1, help='Use only the first so many tokens; all by default.',
+                            show_default=False)]=None,
+           model:Annotated[
+               Optional[str],
+               typer.Option('--model', '-m', help='Tokenizer; by default the one the file names.',
+                            show_default=False)]=None,
+           batch_size:Annotated[int, typer.Option(min=1, help='Images decoded at a time.')]=32,
+           force:Force=False):
     "Turn tokens back into images."
     from tok1d.config import shown
     from tok1d.data.tokens import check_source,load_tokens,output_paths,source
@@ -479,9 +573,12 @@ def write_images(tok, # Tokenizer
     from tok1d.basics import atomic_write,to_pil
     from tok1d.eval.reconstruction import decode_pixels,measuring
     from tqdm import tqdm
-    with measuring(tok), tqdm(desc='images', total=len(paths), file=sys.stderr, dynamic_ncols=True) as bar:
+    with measuring(tok), tqdm(desc='images', total=len(paths), file=sys.stderr,
+                              dynamic_ncols=True) as bar:
         for i in range(0, len(paths), batch_size):
-            for x,path in zip(decode_pixels(tok, tokens[i:i+batch_size].to(tok.device)).cpu(), paths[i:i+batch_size]):
+            for x,path in zip(
+                    decode_pixels(tok, tokens[i:i+batch_size].to(tok.device)).cpu(),
+                    paths[i:i+batch_size]):
                 with atomic_write(path) as f: to_pil(x).save(f, 'PNG')
                 bar.update()
 
@@ -493,13 +590,23 @@ def draw_plan(pipe, classes:list[str]|None, # Names or ids; all classes unless g
     "What is to be drawn, class by class or prompt by prompt"
     if not pipe.generator.num_classes:
         if classes or not prompts:
-            raise ValueError('this model draws what a text says: give one or several --prompt "a red heart", and no --class')
+            raise ValueError(
+                'this model draws what a text says: give one or several --prompt "a red heart", '
+                'and no --class')
         if not all(p.strip() for p in prompts):
-            raise ValueError('a --prompt is empty: say in words what to draw, such as --prompt "a red heart"')
+            raise ValueError(
+                'a --prompt is empty: say in words what to draw, such as --prompt "a red heart"')
         return [p for p in prompts for _ in range(n)]
-    if prompts: raise ValueError('this model knows classes, not words: give --class, or a MaskGen such as -m tok1d-tiny-maskgen-kl (`tok1d list maskgen`)')
-    ids = [pipe.class_id(c) for c in classes] if classes else list(range(pipe.generator.num_classes))
-    if not classes and len(ids)>100: raise ValueError(f'this model has {len(ids)} classes: name some with --class (`--list-classes` shows them)')
+    if prompts:
+        raise ValueError(
+            'this model knows classes, not words: give --class, or a MaskGen such as -m '
+            'tok1d-tiny-maskgen-kl (`tok1d list maskgen`)')
+    ids = [pipe.class_id(c)
+           for c in classes] if classes else list(range(pipe.generator.num_classes))
+    if not classes and len(ids)>100:
+        raise ValueError(
+            f'this model has {len(ids)} classes: name some with --class (`--list-classes` shows '
+            'them)')
     return [i for i in ids for _ in range(n)]
 
 # %% ../nbs/90_cli.ipynb #79d398aa
@@ -518,16 +625,19 @@ def result_folder(out:Path|None, # As asked for; the default if None
     out = folder(out)
     old = [p for p in (out/'grid.png', out/'tokens.json', out/'pictures') if p.exists()]
     if old and not force:
-        raise ValueError(f"'{shown(old[0])}' is of an earlier run, and would lie beside the new pictures; "
-                         'choose another --out, or --force to replace that run')
+        raise ValueError(
+            f"'{shown(old[0])}' is of an earlier run, and would lie beside the new pictures; "
+            'choose another --out, or --force to replace that run')
     return out
 
+# %% ../nbs/90_cli.ipynb #0bca12e5
 def clear_result(out:Path):
     "Remove what an earlier run wrote, and nothing else"
     listed = out/'tokens.json'
     with suppress(OSError, ValueError, KeyError, TypeError):
         for picture in json.loads(listed.read_text())['pictures']:
-            if re.fullmatch(r'pictures/\d{4}-[^/]*\.png', picture['file']): (out/picture['file']).unlink(missing_ok=True)
+            if re.fullmatch(r'pictures/\d{4}-[^/]*\.png', picture['file']):
+                (out/picture['file']).unlink(missing_ok=True)
     listed.unlink(missing_ok=True)
 
 # %% ../nbs/90_cli.ipynb #4d331d55
@@ -540,6 +650,7 @@ def picture_file(i:int, name:str)->str:
     "What a picture is called"
     return f'pictures/{i:04d}-' + re.sub(r'[^\w.]+', '-', name)[:40].strip('-') + '.png'
 
+# %% ../nbs/90_cli.ipynb #b4b9f6b4
 def write_drawn(pipe, labels:list, # Class or prompt of each picture
                 seed:int, tokens, out:Path, n:int, # Pictures of each: a row of the grid
                 record:dict): # Goes into tokens.json
@@ -550,13 +661,18 @@ def write_drawn(pipe, labels:list, # Class or prompt of each picture
     names = [label_name(pipe, label) for label in labels]
     files = [picture_file(i, name) for i,name in enumerate(names)]
     clear_result(out)
-    grid = image_grid(images, n, 4, row_titles=[brief(name, 24) for name in names[::n]], scale=max(1, 128//images.shape[-1]))
+    grid = image_grid(images, n, 4, row_titles=[brief(name, 24) for name in names[::n]],
+                      scale=max(1, 128//images.shape[-1]))
     with atomic_write(out/'grid.png') as f: grid.save(f)
     for x,file in zip(images, files):
         with atomic_write(out/file) as f: to_pil(x).save(f)
-    pictures = [dict(file=file, label=name, seed=seed+i) | as_json(line) | ({} if isinstance(label, str) else dict(class_id=label))
-                for i,(file,name,label,line) in enumerate(zip(files, names, labels, tokens))]
-    with atomic_write(out/'tokens.json') as f: f.write_text(json.dumps(record|dict(pictures=pictures), indent=1)+'\n')
+    pictures = [
+        dict(file=file, label=name, seed=seed+i) | as_json(line) |
+        ({} if isinstance(label, str) else dict(class_id=label))
+        for i,(file,name,label,line) in enumerate(zip(files, names, labels, tokens))
+    ]
+    with atomic_write(out/'tokens.json') as f:
+        f.write_text(json.dumps(record|dict(pictures=pictures), indent=1)+'\n')
 
 # %% ../nbs/90_cli.ipynb #2b11ceee
 def option(help:str, *names:str, **limits): # One that shows no default
@@ -639,7 +755,8 @@ def model_line(r)->ModelLine: # `Pretrained`
     from math import log2
     bits = f'{r.tokens*log2(r.codebook):.0f}' if r.codebook else '–'
     note = r.note + (f'; draws the tokens of {r.tokenizer}' if r.tokenizer else '')
-    return ModelLine(r.name, r.kind, r.tokens, r.codebook or '–', bits, note, 'built in' if r.embedded else r.repo)
+    return ModelLine(r.name, r.kind, r.tokens, r.codebook or '–', bits, note,
+                     'built in' if r.embedded else r.repo)
 
 # %% ../nbs/90_cli.ipynb #211e4f17
 def terminal_width()->int:
@@ -650,27 +767,42 @@ def model_table(lines:list[ModelLine], width:int)->str:
     "A table where it fits, else two lines for each model"
     wide = columns([('NAME','KIND','TOKENS','CODES','BITS','NOTE','FROM'), *lines])
     if max(map(len, wide.splitlines()))<=width: return wide
-    head,*table = columns([('NAME','KIND','TOKENS','CODES','BITS'), *(l[:5] for l in lines)]).splitlines()
-    below = [fill(f'{l.note} ({l.origin})', max(20, width), initial_indent='    ', subsequent_indent='    ',
-                  break_on_hyphens=False) for l in lines]
+    head,*table = columns([('NAME','KIND','TOKENS','CODES','BITS'),
+                           *(l[:5] for l in lines)]).splitlines()
+    below = [
+        fill(f'{l.note} ({l.origin})', max(20, width), initial_indent='    ',
+             subsequent_indent='    ', break_on_hyphens=False) for l in lines
+    ]
     return '\n'.join([head, *(part for pair in zip(table, below) for part in pair)])
 
 # %% ../nbs/90_cli.ipynb #10e892cb
 @app.command('list', epilog=examples('tok1d list', 'tok1d list vae'))
-def list_models(match:Annotated[str, typer.Argument(help='Only models whose name or kind contains this.', show_default=False)]=''):
+def list_models(match:Annotated[
+    str,
+    typer.Argument(help='Only models whose name or kind contains this.', show_default=False)]=''):
     "List the models known by name: those that ship with tok1d, and the published ones."
     from tok1d.hub.pretrained import list_pretrained
     ready = list_pretrained(match)
-    if not ready: raise ValueError(f"no model's name or kind contains '{match}'; `tok1d list` shows all")
+    if not ready:
+        raise ValueError(f"no model's name or kind contains '{match}'; `tok1d list` shows all")
     width = terminal_width()
     typer.echo(model_table([model_line(r) for r in ready], width))
-    typer.echo('\n' + fill('Built-in models need no network; the others are downloaded when first used. '
-                           'A model without codes is a VAE: its tokens are vectors.', min(width, 160)))
+    typer.echo('\n' + fill(
+        'Built-in models need no network; the others are downloaded when first used. '
+        'A model without codes is a VAE: its tokens are vectors.', min(width, 160)))
 
 # %% ../nbs/90_cli.ipynb #d5493830
-@app.command('config', epilog=examples('tok1d config                # names of all presets', 'tok1d config titok_tiny_vq', 'tok1d config titok_tiny_vq training.seed=7 > mine.yaml'))
-def show_config(name:Annotated[Optional[str], typer.Argument(help='Preset or YAML file; without it, the names of the presets.', show_default=False)]=None,
-                overrides:Annotated[Optional[list[str]], typer.Argument(help='Changes, as [bold]a.b=c[/].', show_default=False)]=None):
+@app.command(
+    'config', epilog=examples('tok1d config                # names of all presets',
+                              'tok1d config titok_tiny_vq',
+                              'tok1d config titok_tiny_vq training.seed=7 > mine.yaml'))
+def show_config(name:Annotated[
+    Optional[str],
+    typer.Argument(help='Preset or YAML file; without it, the names of the presets.',
+                   show_default=False)]=None,
+                overrides:Annotated[
+                    Optional[list[str]],
+                    typer.Argument(help='Changes, as [bold]a.b=c[/].', show_default=False)]=None):
     "Print a configuration as YAML: a preset or a file, with changes."
     from tok1d.config import list_presets,load_config,to_dict
     if name is None: return typer.echo('\n'.join(list_presets()))
@@ -678,103 +810,212 @@ def show_config(name:Annotated[Optional[str], typer.Argument(help='Preset or YAM
     typer.echo(yaml.safe_dump(to_dict(load_config(name, overrides or ())), sort_keys=False).strip())
 
 # %% ../nbs/90_cli.ipynb #c5e40f14
-@app.command(epilog=examples('tok1d train config=titok_tiny_vq dataset.params.train_shards_path_or_url=cats',
-                             'tok1d train config=mine.yaml training.max_train_steps=2000 training.seed=7',
-                             'accelerate launch -m tok1d.train.run config=mine.yaml      # on several GPUs'))
-def train(settings:Annotated[list[str], typer.Argument(metavar='SETTINGS', help='[bold]config=NAME_OR_PATH[/], a preset or YAML file (see [bold]tok1d config[/]), and changes to it as [bold]a.b=c[/].', show_default=False)]):
+@app.command(
+    epilog=examples('tok1d train config=titok_tiny_vq dataset.params.train_shards_path_or_url=cats',
+                    'tok1d train config=mine.yaml training.max_train_steps=2000 training.seed=7',
+                    'accelerate launch -m tok1d.train.run config=mine.yaml      # on several GPUs'))
+def train(settings:Annotated[
+    list[str],
+    typer.Argument(
+        metavar='SETTINGS', help=
+        '[bold]config=NAME_OR_PATH[/], a preset or YAML file (see [bold]tok1d config[/]), and '
+        'changes to it as [bold]a.b=c[/].',
+        show_default=False)]):
     "Train a tokenizer. A run that was interrupted goes on where it was."
-    if bad := [s for s in settings if '=' not in s]: raise typer.BadParameter(f'{bad[0]!r} is not of the form a.b=c')
+    if bad := [s for s in settings if '=' not in s]:
+        raise typer.BadParameter(f'{bad[0]!r} is not of the form a.b=c')
     names = [s.removeprefix('config=') for s in settings if s.startswith('config=')]
-    if len(names)!=1: raise typer.BadParameter(f'exactly one config=NAME_OR_PATH is needed, got {len(names)}; `tok1d config` lists the presets')
+    if len(names)!=1:
+        raise typer.BadParameter(
+            f'exactly one config=NAME_OR_PATH is needed, got {len(names)}; `tok1d config` lists '
+            'the presets')
     from tok1d.config import load_config
-    cfg = load_config(names[0], [s for s in settings if not s.startswith('config=')]) # before PyTorch is imported: a typo is answered at once
+    # before PyTorch is imported: a typo is answered at once
+    cfg = load_config(names[0], [s for s in settings if not s.startswith('config=')])
     from tok1d.train.run import train as run
     run(cfg)
 
 # %% ../nbs/90_cli.ipynb #86d4f7fe
-@app.command(epilog=examples('tok1d pretokenize photos/ tokens/', "tok1d pretokenize 'data/{0000..0099}.tar' tokens/ --augment ten-crop --tokenizer titok-b64",
-                             'accelerate launch -m tok1d.train.pretokenize photos/ tokens/      # on several GPUs'))
-def pretokenize(data:Annotated[str, typer.Argument(help='Images: a folder, tar shards as a brace pattern, several joined by ::', show_default=False)],
-                out:Annotated[Path, typer.Argument(help='Folder of the token shards.', show_default=False)],
-                tokenizer_name:Annotated[str, typer.Option('--tokenizer', '-m', help='Name from [bold]tok1d list[/], or a folder with config.json and weights.')]='tok1d-tiny-vq',
-                augment:Annotated[str, typer.Option(help='Variants of each image: none, flip, ten-crop, random.')]='flip',
-                passes:Annotated[int, typer.Option(min=1, help='Variants of each image with --augment random.')]=1,
-                recipe:Annotated[Optional[str], typer.Option(help='Preset or file whose dataset.preprocessing says what --augment random does.', show_default=False)]=None,
-                batch_size:Annotated[int, typer.Option(min=1, help='Images encoded at a time, counting variants.')]=64,
-                shard_size:Annotated[int, typer.Option(min=1, help='Images a shard.')]=4096,
-                num_workers:Annotated[int, typer.Option(min=0, help='Processes that load images.')]=0,
-                seed:Annotated[int, typer.Option(min=0, help='Of random augmentation.')]=0,
-                cpu:Annotated[bool, typer.Option('--cpu', help='Use the CPU even when there is a GPU.')]=False):
+@app.command(epilog=examples(
+    'tok1d pretokenize photos/ tokens/',
+    "tok1d pretokenize 'data/{0000..0099}.tar' tokens/ --augment ten-crop --tokenizer titok-b64",
+    'accelerate launch -m tok1d.train.pretokenize photos/ tokens/      # on several GPUs'))
+def pretokenize(
+    data:Annotated[
+        str,
+        typer.Argument(help='Images: a folder, tar shards as a brace pattern, several joined by ::',
+                       show_default=False)],
+    out:Annotated[Path,
+                  typer.Argument(help='Folder of the token shards.', show_default=False)],
+    tokenizer_name:Annotated[
+        str,
+        typer.
+        Option('--tokenizer', '-m',
+               help='Name from [bold]tok1d list[/], or a folder with config.json and weights.'
+               )]='tok1d-tiny-vq',
+    augment:Annotated[str,
+                      typer.Option(
+                           help='Variants of each image: none, flip, ten-crop, random.')]='flip',
+    passes:Annotated[
+        int, typer.Option(min=1, help='Variants of each image with --augment random.')]=1,
+    recipe:Annotated[
+        Optional[str],
+        typer.
+        Option(help='Preset or file whose dataset.preprocessing says what --augment random does.',
+               show_default=False)]=None, batch_size:Annotated[
+                   int,
+                   typer.Option(min=1, help='Images encoded at a time, counting variants.')]=64,
+    shard_size:Annotated[int, typer.Option(min=1, help='Images a shard.')]=4096,
+    num_workers:Annotated[int, typer.Option(min=0, help='Processes that load images.')]=0,
+    seed:Annotated[int, typer.Option(min=0, help='Of random augmentation.')]=0,
+    cpu:Annotated[bool,
+                  typer.Option('--cpu', help='Use the CPU even when there is a GPU.')]=False):
     "Encode images once, for generators to train on. An interrupted run goes on where it was."
     from tok1d.train.pretokenize import pretokenize as run
-    run(data, folder(out), tokenizer_name, augment, passes, recipe, batch_size, shard_size, num_workers, seed, cpu)
+    run(data, folder(out), tokenizer_name, augment, passes, recipe, batch_size, shard_size,
+        num_workers, seed, cpu)
 
 # %% ../nbs/90_cli.ipynb #d90fff35
 def find_demos()->dict: # Name → file
     "The demos: in the package once it is installed, beside it in a checkout"
     import tok1d
     package = Path(tok1d.__file__).resolve().parent
-    found = [p for folder in (package,package.parent) for p in sorted((folder/'demos').glob('*/app.py'))]
+    found = [
+        p for folder in (package,package.parent)
+        for p in sorted((folder/'demos').glob('*/app.py'))
+    ]
     return {p.parent.name: p for p in found} # of two of one name the checkout's
 
 # %% ../nbs/90_cli.ipynb #68165fa1
 def load_page(name:str):
     "The module of a demo"
     demos = find_demos()
-    if name not in demos: raise ValueError(f"There is no demo '{name}'; there are: {', '.join(demos) or 'none'}")
+    if name not in demos:
+        raise ValueError(f"There is no demo '{name}'; there are: {', '.join(demos) or 'none'}")
     spec = spec_from_file_location(f'tok1d_demo_{name}', demos[name])
     page = sys.modules[spec.name] = module_from_spec(spec)
     spec.loader.exec_module(page)
     return page
 
+# %% ../nbs/90_cli.ipynb #0074754d
 @app.command(epilog=examples('tok1d demo                            # all of them, as tabs',
                              'tok1d demo generation -m tok1d-tiny-rar --port 7861'))
-def demo(name:Annotated[str, typer.Argument(help='Which one: token_count, interpolation, generation, or all.')]='all',
-         port:Annotated[Optional[int], typer.Option(min=1, max=65535, help='Port on this machine; the first free one from 7860 by default.', show_default=False)]=None,
-         model:Annotated[Optional[str], typer.Option('--model', '-m', help='Tokenizer, or generator: a name from [bold]tok1d list[/], or a folder with config.json and weights. What is built in by default.', show_default=False)]=None):
+def demo(
+    name:Annotated[str,
+                   typer.Argument(
+                        help='Which one: token_count, interpolation, generation, or all.')]='all',
+    port:Annotated[
+        Optional[int],
+        typer.Option(min=1, max=65535,
+                     help='Port on this machine; the first free one from 7860 by default.',
+                     show_default=False)]=None,
+    model:Annotated[
+        Optional[str],
+        typer.Option(
+            '--model', '-m', help=
+            'Tokenizer, or generator: a name from [bold]tok1d list[/], or a folder with '
+            'config.json and weights. What is built in by default.',
+            show_default=False)]=None):
     "Start a demo: a web page that runs on this machine alone."
     page = load_page(name)
     given = page.opened(model) if model else None
     page.launch(page.build(given, name=model), port=port)
 
 # %% ../nbs/90_cli.ipynb #738e74aa
-bench_app = typer.Typer(no_args_is_help=True, help='Time samplers and ops against their plain forms, on this machine.')
+bench_app = typer.Typer(no_args_is_help=True,
+                        help='Time samplers and ops against their plain forms, on this machine.')
 app.add_typer(bench_app, name='bench')
-Dtypes = Annotated[Optional[list[str]], typer.Option('--dtype', help='fp32 or bf16; may be repeated. Both by default.', show_default=False)]
-JSONFile = Annotated[Optional[Path], typer.Option('--out', '-o', help='Write the rows here, as JSON.', show_default=False)]
+Dtypes = Annotated[Optional[list[str]],
+                   typer.Option('--dtype', help='fp32 or bf16; may be repeated. Both by default.',
+                                show_default=False)]
+JSONFile = Annotated[
+    Optional[Path],
+    typer.Option('--out', '-o', help='Write the rows here, as JSON.', show_default=False)]
 
-@bench_app.command('sample', epilog=examples('tok1d bench sample                             # everything; about 20 minutes on two cores', 'tok1d bench sample rar-b --dtype fp32 --batch 1', 'tok1d bench sample maskgit-l32 -o mine.json'))
-def bench_sample(models:Annotated[Optional[list[str]], typer.Argument(help='rar-b, maskgit-l32, maskgit-s128, maskgen-vq-l, maskgen-kl-l; all by default.', show_default=False)]=None,
-                 dtype:Dtypes=None, batch:Annotated[Optional[list[int]], typer.Option(min=1, help='Lines at a time; may be repeated. By default 1, and 8 for some.', show_default=False)]=None,
-                 compiled:Annotated[bool, typer.Option('--compile', help='Through torch.compile too; takes a C++ compiler and minutes.')]=False, out:JSONFile=None):
+@bench_app.command(
+    'sample', epilog=examples(
+        'tok1d bench sample                             # everything; about 20 minutes on two '
+        'cores',
+        'tok1d bench sample rar-b --dtype fp32 --batch 1',
+        'tok1d bench sample maskgit-l32 -o mine.json'))
+def bench_sample(models:Annotated[
+    Optional[list[str]],
+    typer.
+    Argument(help='rar-b, maskgit-l32, maskgit-s128, maskgen-vq-l, maskgen-kl-l; all by default.',
+             show_default=False)]=None, dtype:Dtypes=None, batch:Annotated[
+                 Optional[list[int]],
+                 typer.Option(
+                     min=1, help='Lines at a time; may be repeated. By default 1, and 8 for some.',
+                     show_default=False)]=None, compiled:Annotated[
+                         bool,
+                         typer.
+                         Option('--compile',
+                                help='Through torch.compile too; takes a C++ compiler and minutes.'
+                                )]=False, out:JSONFile=None):
     "Our samplers against the papers' way, at published sizes with random weights."
     from tok1d.sample.bench import DTYPES,bench_samples,line
-    bench_samples(models, dtype or tuple(DTYPES), tuple(batch) if batch else None, compiled, out=out, say=lambda row: typer.echo(line(row)))
+    bench_samples(models, dtype or tuple(DTYPES),
+                  tuple(batch) if batch else None, compiled, out=out,
+                  say=lambda row: typer.echo(line(row)))
 
-@bench_app.command('ops', epilog=examples('tok1d bench ops', 'tok1d bench ops nearest --dtype bf16 --compile', 'tok1d bench ops --keep-gates        # on a GPU: let calls go to a kernel only where it wins'))
-def bench_operations(ops:Annotated[Optional[list[str]], typer.Argument(help='nearest, adaln, guided, remask, skinny; all by default.', show_default=False)]=None,
-                     dtype:Dtypes=None, compiled:Annotated[bool, typer.Option('--compile', help='Through torch.compile too; takes a C++ compiler and minutes.')]=False,
-                     keep_gates:Annotated[bool, typer.Option('--keep-gates', help="Write this card's gates: sizes from which a kernel is used.")]=False, out:JSONFile=None):
+@bench_app.command(
+    'ops', epilog=examples(
+        'tok1d bench ops', 'tok1d bench ops nearest --dtype bf16 --compile',
+        'tok1d bench ops --keep-gates        # on a GPU: let calls go to a kernel only where it '
+        'wins'))
+def bench_operations(
+        ops:Annotated[
+            Optional[list[str]],
+            typer.Argument(help='nearest, adaln, guided, remask, skinny; all by default.',
+                           show_default=False)]=None, dtype:Dtypes=None,
+        compiled:Annotated[
+            bool,
+            typer.
+            Option('--compile', help='Through torch.compile too; takes a C++ compiler and minutes.'
+                   )]=False,
+        keep_gates:Annotated[
+            bool,
+            typer.Option('--keep-gates',
+                         help="Write this card's gates: sizes from which a kernel is used."
+                         )]=False, out:JSONFile=None):
     "Every op: the formula, its reference, compiled, and its kernel where there is a GPU."
     from tok1d.ops.bench import bench_ops
     from tok1d.sample.bench import DTYPES
-    if bad := set(dtype or ())-set(DTYPES): raise ValueError(f"--dtype {', '.join(bad)}: accepted are {', '.join(DTYPES)}")
-    rows = bench_ops(ops or None, [DTYPES[d] for d in dtype or DTYPES], compiled=compiled, out=out, gates=keep_gates)
-    typer.echo(columns([('CASE','DTYPE','FORM','MS','TIMES PLAIN','PEAK MB','OF COPY'), *((r['case'], r['dtype'], r['form'], f"{r['ms']:.2f}", f"{r['speedup']:.2f}", '–' if r['peak_mb'] is None else f"{r['peak_mb']:.0f}", f"{r['of_copy']:.1%}") for r in rows)]))
-    typer.echo(f"\nOn {rows[0]['card']}. OF COPY: bytes that must be moved, a second, against a plain copy. Below 1.00 times plain, the form loses.")
+    if bad := set(dtype or ())-set(DTYPES):
+        raise ValueError(f"--dtype {', '.join(bad)}: accepted are {', '.join(DTYPES)}")
+    rows = bench_ops(ops or None, [DTYPES[d] for d in dtype or DTYPES], compiled=compiled, out=out,
+                     gates=keep_gates)
+    typer.echo(
+        columns([('CASE','DTYPE','FORM','MS','TIMES PLAIN','PEAK MB','OF COPY'),
+                 *((r['case'], r['dtype'], r['form'], f"{r['ms']:.2f}", f"{r['speedup']:.2f}",
+                    '–' if r['peak_mb'] is None else f"{r['peak_mb']:.0f}", f"{r['of_copy']:.1%}")
+                   for r in rows)]))
+    typer.echo(
+        f"\nOn {rows[0]['card']}. OF COPY: bytes that must be moved, a second, against a plain "
+        "copy. Below 1.00 times plain, the form loses.")
 
 # %% ../nbs/90_cli.ipynb #b93f5e12
 attach(app)
 
 # %% ../nbs/90_cli.ipynb #09241998
-data_app = typer.Typer(no_args_is_help=True, help='The data set of the built-in models (for developers).')
+data_app = typer.Typer(no_args_is_help=True,
+                       help='The data set of the built-in models (for developers).')
 app.add_typer(data_app, name='data')
 
-@data_app.command('build', epilog=examples('tok1d data build -o data/embedded', 'tok1d data build -o data/embedded --characters 100000 --jobs 8'))
-def build_data(out:Annotated[Path, typer.Option('--out', '-o', help='Folder for the shards.')]=Path('data/embedded'),
-               characters:Annotated[int, typer.Option(min=1, help='Characters and scenes to draw.')]=22_000,
-               photos:Annotated[int, typer.Option(min=0, help='Crops of photographs.')]=20_000,
-               jobs:Annotated[int, typer.Option(min=1, help='Processes.')]=2, seed:Annotated[int, typer.Option(min=0)]=0):
-    "Draw the data set that the built-in models were trained on. Needs the development packages and a network."
+@data_app.command(
+    'build', epilog=examples('tok1d data build -o data/embedded',
+                             'tok1d data build -o data/embedded --characters 100000 --jobs 8'))
+def build_data(
+        out:Annotated[Path, typer.Option('--out', '-o', help='Folder for the shards.')]=Path(
+            'data/embedded'),
+        characters:Annotated[int,
+                             typer.Option(min=1, help='Characters and scenes to draw.')]=22_000,
+        photos:Annotated[int, typer.Option(min=0, help='Crops of photographs.')]=20_000,
+        jobs:Annotated[int, typer.Option(min=1, help='Processes.')]=2,
+        seed:Annotated[int, typer.Option(min=0)]=0):
+    """Draw the data set that the built-in models were trained on
+
+    Needs the development packages and a network.
+    """
     from tok1d.data.embedded import build
     typer.echo(f'Written: {build(out, n=characters, jobs=jobs, photos=photos, seed=seed)}')

@@ -52,7 +52,8 @@ class Experiment:
     project: Optional[str] = opt(None, 'Group of runs; a label')
     name: Optional[str] = opt(None, 'Name of the run, shown by the trackers')
     output_dir: Optional[str] = opt(None, 'Folder for checkpoints, logs and previews', path=True)
-    logging_dir: Optional[str] = opt(None, 'Folder for logs; inside `output_dir` unless given', path=True)
+    logging_dir: Optional[str] = opt(None, 'Folder for logs; inside `output_dir` unless given',
+                                     path=True)
     max_train_examples: Optional[int] = opt(None, 'Images in one pass over the training data', gt=0)
     save_every: int = opt(50_000, 'Steps between checkpoints', gt=0)
     eval_every: int = opt(50_000, 'Steps between evaluations', gt=0)
@@ -60,8 +61,11 @@ class Experiment:
     log_every: int = opt(50, 'Steps between logged losses', gt=0)
     log_grad_norm_every: int = opt(1_000, 'Steps between logged gradient norms', gt=0)
     resume: bool = opt(True, 'Continue from the newest checkpoint in `output_dir`?')
-    init_weight: Optional[str] = opt(None, 'Weights to start from (stage 2 starts from stage 1)', path=True)
-    tokenizer_checkpoint: Optional[str] = opt(None, 'Tokenizer of a generator, name or path: makes its tokens, and its previews', path=True)
+    init_weight: Optional[str] = opt(None, 'Weights to start from (stage 2 starts from stage 1)',
+                                     path=True)
+    tokenizer_checkpoint: Optional[str] = opt(
+        None, 'Tokenizer of a generator, name or path: makes its tokens, and its previews',
+        path=True)
     tokenizer_weights: Optional[str] = opt(None, "Fingerprint of that tokenizer's weights: "
                                                  "written by a run, compared wherever it is "
                                                  "loaded again")
@@ -74,8 +78,12 @@ SIZES = ('tiny', 'small', 'base', 'large')
 @dataclass
 class BottleneckKeys:
     "What makes the tokens of a 1D tokenizer"
-    quantize_mode: str = opt('vq', 'Bottleneck: a codebook (vq), a Gaussian per token (vae), rounding (fsq), or any registered name')
-    fsq_levels: Optional[List[int]] = opt(None, 'fsq: levels of each channel of a token, such as [8,5,5,5] for 1,000 codes', ge=2)
+    quantize_mode: str = opt(
+        'vq',
+        'Bottleneck: a codebook (vq), a Gaussian per token (vae), rounding (fsq), or any '
+        'registered name')
+    fsq_levels: Optional[List[int]] = opt(
+        None, 'fsq: levels of each channel of a token, such as [8,5,5,5] for 1,000 codes', ge=2)
     codebook_size: Optional[int] = opt(None, 'Codes in the codebook', gt=0, le=MOST)
     token_size: Optional[int] = opt(None, 'Channels per token', gt=0, le=MOST)
     use_l2_norm: bool = opt(False, 'Compare latents and codes by angle?')
@@ -93,14 +101,22 @@ class VQModel(BottleneckKeys):
     num_latent_tokens: Optional[int] = opt(None, 'Tokens per image', gt=0, le=MOST)
     finetune_decoder: bool = opt(True, 'Stage 2: decode to pixels through the MaskGIT-VQGAN?')
     is_legacy: bool = opt(True, 'Latent layout and decoder head of the two-stage checkpoints?')
-    pretrained_tokenizer_weight: Optional[str] = opt(None, 'Weights of the MaskGIT-VQGAN', path=True)
+    pretrained_tokenizer_weight: Optional[str] = opt(None, 'Weights of the MaskGIT-VQGAN',
+                                                     path=True)
     text_context_length: int = opt(77, 'Text tokens a text-aware decoder sees', gt=0, le=MOST)
     text_embed_dim: int = opt(768, 'Channels per text token', gt=0, le=MOST)
-    text_encoder: str = opt('ViT-L-14-336/openai', 'Text tower that encodes captions: of OpenCLIP, `architecture/weights`; a folder; or the embedded one')
-    scale_factor: Optional[float] = opt(None, 'Factor on VAE latents before a generator sees them', gt=0)
+    text_encoder: str = opt(
+        'ViT-L-14-336/openai',
+        'Text tower that encodes captions: of OpenCLIP, `architecture/weights`; a folder; or the '
+        'embedded one')
+    scale_factor: Optional[float] = opt(None, 'Factor on VAE latents before a generator sees them',
+                                        gt=0)
     elastic: bool = opt(False, 'Train every prefix of the tokens to be decodable?')
-    elastic_full: float = opt(0.5, 'Share of training images that keep all tokens; the others keep a log-uniform prefix', ge=0, le=1)
-    elastic_power: float = opt(1.0, 'Kept length of the others: 1 even on a log scale, larger keeps fewer tokens', gt=0)
+    elastic_full: float = opt(
+        0.5, 'Share of training images that keep all tokens; the others keep a log-uniform prefix',
+        ge=0, le=1)
+    elastic_power: float = opt(
+        1.0, 'Kept length of the others: 1 even on a log scale, larger keeps fewer tokens', gt=0)
     init: str = opt('published', 'Initialisation', choices=('published', 'sincos'))
 
 # %% ../nbs/00_config.ipynb #59d05a33
@@ -110,18 +126,24 @@ MASK_SCHEDULES = ('root', 'square', 'cosine', 'arccos', 'linear')
 @dataclass
 class Generator:
     "A class-conditional generator and the settings of its sampler"
-    model_type: Optional[str] = opt(None, 'MaskGIT with one of two backbones, or RAR; where absent, RAR if `num_steps` is absent too, else ViT', choices=('ViT', 'UViT', 'RAR'))
+    model_type: Optional[str] = opt(
+        None,
+        'MaskGIT with one of two backbones, or RAR; where absent, RAR if `num_steps` is absent '
+        'too, else ViT',
+        choices=('ViT', 'UViT', 'RAR'))
     hidden_size: Optional[int] = opt(None, 'Width', gt=0, le=MOST)
     num_hidden_layers: Optional[int] = opt(None, 'Layers', gt=0, le=DEEPEST)
     num_attention_heads: Optional[int] = opt(None, 'Attention heads', gt=0, le=MOST)
     intermediate_size: Optional[int] = opt(None, 'Width inside the MLPs', gt=0, le=MOST)
     dropout: float = opt(0.1, 'Dropout of the residual branches', ge=0, le=1)
     attn_drop: float = opt(0.1, 'Dropout of the attention weights', ge=0, le=1)
-    class_label_dropout: float = opt(0.1, 'Share of labels replaced by the null class in training', ge=0, le=1)
+    class_label_dropout: float = opt(0.1, 'Share of labels replaced by the null class in training',
+                                     ge=0, le=1)
     image_seq_len: Optional[int] = opt(None, 'Tokens per image', gt=0, le=MOST)
     condition_num_classes: int = opt(1000, 'Classes', gt=0, le=MOST)
     use_checkpoint: bool = opt(False, 'Recompute activations to save memory?')
-    randomness_anneal_start: int = opt(125_000, 'RAR: step at which orders begin to turn raster', ge=0)
+    randomness_anneal_start: int = opt(125_000, 'RAR: step at which orders begin to turn raster',
+                                       ge=0)
     randomness_anneal_end: int = opt(187_500, 'RAR: step from which every order is raster', ge=0)
     num_steps: Optional[int] = opt(None, 'Sampling steps', gt=0, le=MOST)
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
@@ -129,7 +151,8 @@ class Generator:
     softmax_temperature_annealing: bool = opt(True, 'MaskGIT: lower the softmax temperature while '
                                                     'sampling, as the published script does?')
     guidance_scale: Optional[float] = opt(None, 'Strength of classifier-free guidance', ge=0)
-    guidance_decay: str = opt('constant', 'Guidance over the steps', choices=('constant', 'linear', 'power-cosine'))
+    guidance_decay: str = opt('constant', 'Guidance over the steps',
+                              choices=('constant', 'linear', 'power-cosine'))
     guidance_scale_pow: Optional[float] = opt(None, 'Exponent of power-cosine guidance', ge=0)
 
 # %% ../nbs/00_config.ipynb #259a30e3
@@ -142,17 +165,22 @@ class MaskGen:
     micro_condition: bool = opt(False, 'Condition on an aesthetic score?')
     micro_condition_embed_dim: int = opt(256, 'Channels of the embedded score', gt=0, le=MOST)
     text_drop_prob: float = opt(0.1, 'Share of captions dropped in training', ge=0, le=1)
-    condition_num_classes: int = opt(1000, 'Unused rows of the token table, kept for its published size', ge=0, le=MOST)
+    condition_num_classes: int = opt(1000,
+                                     'Unused rows of the token table, kept for its published size',
+                                     ge=0, le=MOST)
     weight_tying: bool = opt(True, 'Share token embeddings with the output layer?')
     diffusion_batch_mul: int = opt(4, 'KL: noise levels drawn per token in training', gt=0, le=MOST)
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
-    clip_denoised: Optional[float] = opt(None, 'KL: bound of a scaled token in sampling, for models of short trainings', gt=0)
+    clip_denoised: Optional[float] = opt(
+        None, 'KL: bound of a scaled token in sampling, for models of short trainings', gt=0)
     order: str = opt('random', 'KL: which tokens are drawn first', choices=('random', 'raster'))
     sample_aesthetic_score: Optional[float] = opt(None, 'Score asked for in sampling', ge=0)
     cfg: Optional[float] = opt(None, 'Strength of classifier-free guidance', ge=0)
-    cfg_schedule: Optional[str] = opt(None, 'Guidance over the steps', choices=('linear', 'cosine', 'none', 'constant'))
+    cfg_schedule: Optional[str] = opt(None, 'Guidance over the steps',
+                                      choices=('linear', 'cosine', 'none', 'constant'))
     cfg_decay_scale_pow: float = opt(1.0, 'Exponent of cosine guidance', ge=0)
-    randomize_temperature: Optional[float] = opt(None, 'Sampling temperature of the confidences', ge=0)
+    randomize_temperature: Optional[float] = opt(None, 'Sampling temperature of the confidences',
+                                                 ge=0)
     softmax_temperature_annealing: bool = opt(True, 'Lower the softmax temperature while sampling?')
     prob_sorting: bool = opt(True, 'Keep the most confident tokens at each step?')
     num_iter: Optional[int] = opt(None, 'Sampling steps', gt=0, le=MOST)
@@ -166,44 +194,64 @@ class Losses:
     reconstruction_weight: float = opt(1.0, 'Weight of the pixel loss', ge=0)
     l1_weight: float = opt(0.0, 'Weight of an L1 loss beside it', ge=0)
     gradient_weight: float = opt(0.0, 'Weight of an L1 loss on image gradients', ge=0)
-    prefix_discount: float = opt(0.0, 'Pixel loss of an image that keeps k of n tokens counts (k/n) to this power; 0 counts all alike', ge=0)
-    spread_weight: float = opt(0.0, 'Weight of the loss that spreads the latents of each token over the codebook', ge=0)
+    prefix_discount: float = opt(
+        0.0,
+        'Pixel loss of an image that keeps k of n tokens counts (k/n) to this power; 0 counts all '
+        'alike',
+        ge=0)
+    spread_weight: float = opt(
+        0.0, 'Weight of the loss that spreads the latents of each token over the codebook', ge=0)
     quantizer_weight: float = opt(1.0, 'Weight of codebook and commitment loss', ge=0)
     kl_weight: float = opt(1e-6, "Weight of a VAE's divergence from the prior", ge=0)
     logvar_init: float = opt(0.0, 'Fixed log-variance of the reconstruction, VAE')
-    perceptual_loss: Optional[str] = opt(None, 'Network: lpips, convnext_s, efficientnet_lite0, or several with their weights, such as lpips-convnext_s-1.0-0.1')
+    perceptual_loss: Optional[str] = opt(
+        None,
+        'Network: lpips, convnext_s, efficientnet_lite0, or several with their weights, such as '
+        'lpips-convnext_s-1.0-0.1')
     perceptual_weight: float = opt(0.0, 'Weight of the perceptual loss', ge=0)
     perceptual_start: int = opt(0, 'Step at which it starts', ge=0)
-    discriminator_start: Optional[int] = opt(None, 'Step at which the GAN loss starts; never if absent', ge=0)
+    discriminator_start: Optional[int] = opt(None,
+                                             'Step at which the GAN loss starts; never if absent',
+                                             ge=0)
     discriminator_factor: float = opt(1.0, 'Scale of the GAN losses once started', ge=0)
     discriminator_weight: float = opt(0.0, "Weight of the tokenizer's GAN loss", ge=0)
-    lecam_regularization_weight: float = opt(0.0, 'Weight of the LeCam regulariser of the discriminator', ge=0)
+    lecam_regularization_weight: float = opt(
+        0.0, 'Weight of the LeCam regulariser of the discriminator', ge=0)
     lecam_ema_decay: float = opt(0.999, 'Decay of its running means', ge=0, le=1)
     label_smoothing: float = opt(0.0, 'Label smoothing of token prediction', ge=0, le=1)
     loss_weight_unmasked_token: float = opt(0.0, 'Weight of tokens that were not masked', ge=0)
     diffloss_d: int = opt(8, 'Blocks of the diffusion MLP', gt=0, le=DEEPEST)
     diffloss_w: Optional[int] = opt(None, 'Width of the diffusion MLP', gt=0, le=MOST)
-    num_sampling_steps: str = opt('100', 'Diffusion steps in sampling, a number as text', ge=1, le=1000)
+    num_sampling_steps: str = opt('100', 'Diffusion steps in sampling, a number as text', ge=1,
+                                  le=1000)
 
 # %% ../nbs/00_config.ipynb #0e55e156
 @dataclass
 class DataParams:
     "Sources, labels and workers"
-    train_shards_path_or_url: Optional[str] = opt(None, 'Training data: shards, folder, or several joined by `::`')
+    train_shards_path_or_url: Optional[str] = opt(
+        None, 'Training data: shards, folder, or several joined by `::`')
     eval_shards_path_or_url: Optional[str] = opt(None, 'Evaluation data, likewise')
     num_workers_per_gpu: int = opt(12, 'Loading processes per training process', ge=0, le=DEEPEST)
     dataset_with_class_label: bool = opt(True, 'Do samples carry a class?')
     dataset_with_text_label: bool = opt(False, 'Do samples carry a caption?')
-    pretokenization: Optional[str] = opt(None, 'Training tokens instead of training shards: a folder of token shards, or a `.jsonl`; `true` if the shards themselves hold tokens')
-    mixture_weights: Optional[List[float]] = opt(None, 'Share of each source; by size unless given', ge=0)
-    shuffle_seed: Optional[int] = opt(None, 'Seed of the sample order; `training.seed` unless given', ge=0)
+    pretokenization: Optional[str] = opt(
+        None,
+        'Training tokens instead of training shards: a folder of token shards, or a `.jsonl`; '
+        '`true` if the shards themselves hold tokens')
+    mixture_weights: Optional[List[float]] = opt(None, 'Share of each source; by size unless given',
+                                                 ge=0)
+    shuffle_seed: Optional[int] = opt(None,
+                                      'Seed of the sample order; `training.seed` unless given',
+                                      ge=0)
     cache_dir: Optional[str] = opt(None, 'Folder for shard indices', path=True)
 
 # %% ../nbs/00_config.ipynb #1f069379
 @dataclass
 class Preprocessing:
     "How an image becomes a training example"
-    resize_shorter_edge: Optional[int] = opt(None, 'Shorter edge after resizing, in pixels', gt=0, le=MOST)
+    resize_shorter_edge: Optional[int] = opt(None, 'Shorter edge after resizing, in pixels', gt=0,
+                                             le=MOST)
     crop_size: Optional[int] = opt(None, 'Side of the square image, in pixels', gt=0, le=MOST)
     random_crop: bool = opt(True, 'Crop anywhere instead of the centre?')
     random_flip: bool = opt(True, 'Mirror half of the images?')
@@ -212,8 +260,10 @@ class Preprocessing:
     normalize_std: Optional[List[float]] = opt(None, 'Divided by per channel', size=3, gt=0)
     preproc_recap: bool = opt(True, 'Strip "The image depicts" from generated captions?')
     use_recap_prob: float = opt(0.95, 'Share of generated captions', ge=0, le=1)
-    short_text_prob: float = opt(0.0, 'Share of captions shortened in training, as somebody might type them', ge=0, le=1)
-    background: str = opt('none', 'What goes behind transparency in training', choices=('none', 'white', 'random'))
+    short_text_prob: float = opt(
+        0.0, 'Share of captions shortened in training, as somebody might type them', ge=0, le=1)
+    background: str = opt('none', 'What goes behind transparency in training',
+                          choices=('none', 'white', 'random'))
     random_shift: float = opt(0.0, 'Largest random shift, as a share of the side', ge=0, le=1)
     random_scale: List[float] = opt([1.0, 1.0], 'Smallest and largest random scale', gt=0, size=2)
 
@@ -229,8 +279,11 @@ class Dataset:
 class OptimizerParams:
     "Settings of the optimizer"
     learning_rate: float = opt(1e-4, 'Peak learning rate', ge=0)
-    discriminator_learning_rate: Optional[float] = opt(None, 'Peak learning rate of the discriminator', ge=0)
-    muon_learning_rate: Optional[float] = opt(None, 'Peak learning rate of the matrices under Muon', ge=0)
+    discriminator_learning_rate: Optional[float] = opt(None,
+                                                       'Peak learning rate of the discriminator',
+                                                       ge=0)
+    muon_learning_rate: Optional[float] = opt(None, 'Peak learning rate of the matrices under Muon',
+                                              ge=0)
     beta1: float = opt(0.9, 'Decay of the mean gradient', ge=0, lt=1)
     beta2: float = opt(0.999, 'Decay of the mean squared gradient', ge=0, lt=1)
     weight_decay: float = opt(1e-4, 'Weight decay', ge=0)
@@ -265,7 +318,8 @@ class Training:
     "The training loop"
     gradient_accumulation_steps: int = opt(1, 'Batches per optimizer step', gt=0, le=MOST)
     per_gpu_batch_size: int = opt(32, 'Images per process and batch', gt=0, le=MOST)
-    mixed_precision: str = opt('no', 'Number format of the forward pass', choices=('no', 'fp16', 'bf16'))
+    mixed_precision: str = opt('no', 'Number format of the forward pass',
+                               choices=('no', 'fp16', 'bf16'))
     enable_tf32: bool = opt(True, 'Let float32 products use TF32?')
     enable_wandb: bool = opt(False, 'Log to Weights & Biases instead of TensorBoard?')
     use_ema: bool = opt(True, 'Keep a running mean of the weights?')
@@ -273,14 +327,23 @@ class Training:
     seed: int = opt(42, 'Seed of every random draw', ge=0)
     max_train_steps: Optional[int] = opt(None, 'Optimizer steps', gt=0)
     num_generated_images: int = opt(2, 'Images in a preview', ge=0, le=MOST)
-    max_grad_norm: Optional[float] = opt(1.0, 'Gradients longer than this are shortened to it', gt=0)
-    grad_checkpointing: bool = opt(False, 'Recompute activations in the backward pass to save memory?')
-    quantizer_start: int = opt(0, 'Steps without quantizing, before the codebook is started by k-means', ge=0)
+    max_grad_norm: Optional[float] = opt(1.0, 'Gradients longer than this are shortened to it',
+                                         gt=0)
+    grad_checkpointing: bool = opt(False,
+                                   'Recompute activations in the backward pass to save memory?')
+    quantizer_start: int = opt(
+        0, 'Steps without quantizing, before the codebook is started by k-means', ge=0)
     revive_until: int = opt(0, 'Step until which dead codes are revived; 0 never', ge=0)
     revive_every: int = opt(100, 'Steps between revivals', gt=0)
-    codebook_average: Optional[float] = opt(None, 'Decay of running means that take the place of the gradient of the codes, such as 0.99', ge=0, le=1)
+    codebook_average: Optional[float] = opt(
+        None,
+        'Decay of running means that take the place of the gradient of the codes, such as 0.99',
+        ge=0, le=1)
     keep_checkpoints: int = opt(3, 'Newest checkpoints to keep', gt=0)
-    frozen: Optional[str] = opt(None, 'Parts that are not trained, such as `encoder,latent_tokens,quantize` to train a decoder on codes that stay')
+    frozen: Optional[str] = opt(
+        None,
+        'Parts that are not trained, such as `encoder,latent_tokens,quantize` to train a decoder '
+        'on codes that stay')
     cpu: bool = opt(False, 'Train on the CPU even when there is a GPU?')
 
 # %% ../nbs/00_config.ipynb #36e0fc2d
@@ -292,7 +355,9 @@ class TextTower:
     heads: int = opt(4, 'Its attention heads', gt=0, le=MOST)
     context_length: int = opt(40, 'Text tokens it reads', gt=2, le=MOST)
     embed_dim: int = opt(192, 'Channels of the space shared with images', gt=0, le=MOST)
-    vocabulary: Optional[str] = opt(None, "Folder with a `vocabulary.json`; that of the embedded captions unless given", path=True)
+    vocabulary: Optional[str] = opt(
+        None, "Folder with a `vocabulary.json`; that of the embedded captions unless given",
+        path=True)
     vit_model_size: str = opt('tiny', 'Size of the image tower', choices=SIZES)
     vit_patch_size: int = opt(8, 'Its patches, in pixels', gt=0, le=MOST)
     swapped_captions: bool = opt(True, 'Contrast each image with its caption, two words swapped?')
@@ -301,7 +366,8 @@ class TextTower:
 @dataclass
 class Model:
     "The networks"
-    family: Optional[str] = opt(None, 'Family of the model, where the sections alone do not say, see tok1d.families')
+    family: Optional[str] = opt(
+        None, 'Family of the model, where the sections alone do not say, see tok1d.families')
     vq_model: VQModel = opt(VQModel, 'A 1D tokenizer')
     generator: Generator = opt(Generator, 'A class-conditional generator')
     maskgen: MaskGen = opt(MaskGen, 'A text-conditional generator')
@@ -311,7 +377,8 @@ class Model:
 @dataclass
 class Config:
     "Everything about a run"
-    plugins: Optional[List[str]] = opt(None, 'Modules from outside that the run needs, see tok1d.plugins')
+    plugins: Optional[List[str]] = opt(
+        None, 'Modules from outside that the run needs, see tok1d.plugins')
     experiment: Experiment = opt(Experiment, 'What a run is called, where it writes, and how often')
     model: Model = opt(Model, 'The networks')
     losses: Losses = opt(Losses, 'Weights of the loss terms')
@@ -378,12 +445,14 @@ def nearest_keys(key:str, # A dotted name that isn't known
 def _unknown(key, where):
     "Message about a key that isn't known"
     near = nearest_keys(key) if len(key)<200 else []
-    if near: return f"unknown key '{key}'{where}; did you mean {' or '.join(repr(k) for k in near)}?"
+    if near:
+        return f"unknown key '{key}'{where}; did you mean {' or '.join(repr(k) for k in near)}?"
     parent = key
     while parent and parent not in SECTIONS: parent = parent.rpartition('.')[0]
     inside = [n for n in [*SECTIONS, *KEYS] if n.rpartition('.')[0]==parent]
     here = f"section '{parent}'" if parent else 'the top level'
-    return f"unknown key {_show(key)}{where}; {here} accepts {', '.join(n.rpartition('.')[2] for n in inside)}"
+    return (f"unknown key {_show(key)}{where}; {here} accepts "
+            f"{', '.join(n.rpartition('.')[2] for n in inside)}")
 
 # %% ../nbs/00_config.ipynb #4bdfcd22
 def _int(v):
@@ -406,11 +475,15 @@ def _bool(v):
     raise ValueError
 
 def _str(v):
-    if not isinstance(v, (str, bool, int, float, date, PurePath)) or v=='???': raise ValueError  # ??? marks a gap in a template
+    # ??? marks a gap in a template
+    if not isinstance(v, (str, bool, int, float, date, PurePath)) or v=='???': raise ValueError
     return str(v).lower() if isinstance(v, bool) else str(v)  # YAML reads a bare true as a boolean
 
 # %% ../nbs/00_config.ipynb #371e354a
-READERS = {int:('a whole number', _int), float:('a number', _float), bool:('true or false', _bool), str:('text', _str)}
+READERS = {
+    int:('a whole number', _int), float:('a number', _float), bool:('true or false', _bool),
+    str:('text', _str)
+}
 
 # %% ../nbs/00_config.ipynb #b8cd1001
 def shown(name)->str: # One line, safe to print anywhere
@@ -427,14 +500,21 @@ class PathError(ValueError): "A path that cannot be read"
 
 def read_path(path:Union[str, PurePath], # As somebody gave it
              )->Path:
-    "The file or folder that is meant: `~` is the home folder, every other character stands for itself"
-    if not isinstance(path, (str, PurePath)) or not str(path): raise PathError(f"a path is text that isn't empty; got {_show(path)}")
+    """The file or folder that is meant
+
+    `~` is the home folder, every other character stands for itself.
+    """
+    if not isinstance(path, (str, PurePath)) or not str(path):
+        raise PathError(f"a path is text that isn't empty; got {_show(path)}")
     text = str(path)
     if '\0' in text: raise PathError(f"{_show(text)} holds a zero byte and is no path")
     named = text[0]=='~' and text[1:2] not in ('', '/')
     if text[0]!='~' or named and os.path.lexists(text): return Path(text)
     full = os.path.expanduser(text)
-    if full==text: raise PathError(f"{_show(text)}: which folder ~ stands for isn't known here; write it out, or ./{text} for a file of that name")
+    if full==text:
+        raise PathError(
+            f"{_show(text)}: which folder ~ stands for isn't known here; write it out, or ./{text} "
+            "for a file of that name")
     return Path(full)
 
 # %% ../nbs/00_config.ipynb #d3016b22
@@ -444,7 +524,8 @@ def is_path(name:Union[str, PurePath] # A path, or the name of a model
            )->bool:
     "Can this only be a file or folder here? Then it never goes to the network"
     text = str(name)
-    return not isinstance(name, str) or text[:1] in '.~/' or text.count('/')>1 or '\\' in text or text.endswith(SUFFIXES)
+    return not isinstance(name, str) or text[:1] in '.~/' or text.count(
+        '/')>1 or '\\' in text or text.endswith(SUFFIXES)
 
 # %% ../nbs/00_config.ipynb #af64f9b4
 def read_paths(source:Union[str, PurePath], # A path, or a pattern with braces or wildcards
@@ -498,11 +579,14 @@ def _read(k:Key, v, where=''):
         if v is False and 'no' in k.choices: v = 'no'  # YAML reads a bare no as false
         val = READERS[k.type][1](v)
         if k.choices and val not in k.choices: raise ValueError
-        if not _within(k, _int(val) if k.type is str and k.ge is not None else val): raise ValueError
+        if not _within(k, _int(val) if k.type is str and k.ge is not None else val):
+            raise ValueError
         return str(read_path(val)) if k.path and val else val
     except PathError as e: raise ValueError(f'{k.name}{where}: {e}') from None
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{k.name}{where} accepts {_accepts(k)}; got {'null' if v is None else _show(v)}") from None
+        raise ValueError(
+            f"{k.name}{where} accepts {_accepts(k)}; got {'null' if v is None else _show(v)}"
+        ) from None
 
 # %% ../nbs/00_config.ipynb #0cac231b
 class Table(list):
@@ -531,7 +615,9 @@ class KeyInfo(NamedTuple):
 def list_keys(prefix:str='', # Section such as `model.vq_model`; all keys unless given
              )->Table: # Of `KeyInfo`
     "The keys of a section, with default, meaning and accepted values"
-    return Table(KeyInfo(n, k.default, k.help, _accepts(k)) for n,k in KEYS.items() if not prefix or f'{n}.'.startswith(f'{prefix}.'))
+    return Table(
+        KeyInfo(n, k.default, k.help, _accepts(k)) for n,k in KEYS.items()
+        if not prefix or f'{n}.'.startswith(f'{prefix}.'))
 
 # %% ../nbs/00_config.ipynb #be2e3599
 def _collect(tree, where, prefix, bad):
@@ -540,15 +626,18 @@ def _collect(tree, where, prefix, bad):
     for key,v in tree.items():
         name = f'{prefix}{key}'
         if name in KEYS: out[name] = _read(KEYS[name], v, where)
-        elif isinstance(v, Mapping) and (v or name in SECTIONS) and name.count('.')<4: out |= _collect(v, where, name+'.', bad)
+        elif isinstance(v, Mapping) and (v or name in SECTIONS) and name.count('.')<4:
+            out |= _collect(v, where, name+'.', bad)
         elif name not in SECTIONS: bad.append(name)
-        elif v is not None: raise ValueError(f"{name}{where} is a section with keys of its own; got {_show(v)}")
+        elif v is not None:
+            raise ValueError(f"{name}{where} is a section with keys of its own; got {_show(v)}")
     return out
 
 # %% ../nbs/00_config.ipynb #c75fdf28
 def _flatten(tree, where=''):
     "Nested mapping to `{dotted name: value}`, every name known"
-    if not isinstance(tree, Mapping): raise ValueError(f"a configuration{where} is a mapping of sections; got {_show(tree)}")
+    if not isinstance(tree, Mapping):
+        raise ValueError(f"a configuration{where} is a mapping of sections; got {_show(tree)}")
     bad = []
     out = _collect(tree, where, '', bad)
     check_plugins(out.get('plugins'), where)
@@ -558,11 +647,16 @@ def _flatten(tree, where=''):
     if not bad: return out
     more = [f'… and {len(bad)-5} more'] if len(bad)>5 else []
     if foreign := [n for n in bad if n.count('.')>1 and n.rpartition('.')[0] not in SECTIONS]:
-        more.append(f"If a plug-in brings {foreign[0].rpartition('.')[0]}, load it first, see tok1d.plugins")
+        more.append(
+            f"If a plug-in brings {foreign[0].rpartition('.')[0]}, load it first, see tok1d.plugins"
+        )
     raise ValueError('\n'.join([_unknown(n, where) for n in bad[:5]] + more))
 
 def _more_plugins()->bool:
-    "Load the plug-ins that are installed, which may know an unknown key; are there any that were not loaded?"
+    """Load the plug-ins that are installed, which may know an unknown key
+
+    Are there any that were not loaded?
+    """
     before = len(LOADED)
     return len(load_plugins())>before
 
@@ -574,9 +668,11 @@ def resolve(cfg:DictConfig, # A typed configuration
     try: tree = OmegaConf.to_container(cfg, resolve=True)
     except InterpolationKeyError as e:
         ref = str(e).partition("'")[2].partition("'")[0]
-        raise ValueError(f"{e.full_key}{where} refers to a key that isn't there: {_unknown(ref, '')}") from None
+        raise ValueError(
+            f"{e.full_key}{where} refers to a key that isn't there: {_unknown(ref, '')}") from None
     except OmegaConfBaseException as e:
-        raise ValueError(f"{e.full_key}{where} cannot be resolved: {str(e).splitlines()[0]}") from None
+        raise ValueError(
+            f"{e.full_key}{where} cannot be resolved: {str(e).splitlines()[0]}") from None
     _flatten(tree, where)
     return tree
 
@@ -594,7 +690,9 @@ def to_config(cfg:Any, # Nested mapping, `DictConfig`, or content of a `config.j
     for name,v in _flatten(cfg, where).items():
         if v==KEYS[name].default: continue
         try: OmegaConf.update(out, name, v)
-        except OmegaConfBaseException as e: raise ValueError(f"{name}{where} cannot be resolved: {str(e).splitlines()[0]}") from None
+        except OmegaConfBaseException as e:
+            raise ValueError(
+                f"{name}{where} cannot be resolved: {str(e).splitlines()[0]}") from None
     resolve(out, where)
     return out
 
@@ -616,7 +714,8 @@ class _Loader(yaml.SafeLoader):
         for k,_ in node.value if isinstance(node, yaml.MappingNode) else ():
             name = getattr(k, 'value', None)
             if isinstance(name, str) and name!='<<' and name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key '{name}' is given twice", k.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key '{name}' is given twice",
+                                                        k.start_mark)
             seen.add(name if isinstance(name, str) else id(k))
         return super().construct_mapping(node, deep)
 
@@ -634,7 +733,8 @@ def _parse(text, name):
 # %% ../nbs/00_config.ipynb #3863e8bb
 def _find(name_or_path):
     "Path of a preset or file"
-    if not isinstance(name_or_path, (str, PurePath)): raise ValueError(f"a configuration is a preset's name or a path; got {_show(name_or_path)}")
+    if not isinstance(name_or_path, (str, PurePath)):
+        raise ValueError(f"a configuration is a preset's name or a path; got {_show(name_or_path)}")
     name, path = str(name_or_path), read_path(name_or_path or '.')
     if isinstance(name_or_path, str) and name in list_presets(): return _presets()/f'{name}.yaml'
     if name and os.path.isdir(path):
@@ -643,7 +743,8 @@ def _find(name_or_path):
         raise ValueError(f"no config.yaml or config.json in the folder {shown(path)}")
     if os.path.isfile(path): return path
     stem = path.stem.lower().replace('-', '_')
-    near = [p for p in list_presets() if stem and p.startswith(stem)] or difflib.get_close_matches(stem, list_presets(), 4, .5)
+    near = [p for p in list_presets() if stem and p.startswith(stem)] or difflib.get_close_matches(
+        stem, list_presets(), 4, .5)
     hint = f"; presets with a similar name: {', '.join(near)}" if near else f"; presets: {', '.join(list_presets())}"
     raise ValueError(f"no preset and no file called {_show(name)}{hint}")
 
@@ -657,12 +758,16 @@ def _plain_text(raw, path):
     except ValueError: return raw
     return v if isinstance(v, str) else raw
 
+# %% ../nbs/00_config.ipynb #1bacf64c
 def _override(text):
     "`a.b=c` to `(name, value)`"
     name, eq, raw = text.partition('=') if isinstance(text, str) else (text, '', '')
     name = str(name).strip()
-    if not eq: raise ValueError(f"an override is written key=value, such as training.seed=7; got {_show(text)}")
-    if name not in KEYS and name not in SECTIONS: raise ValueError(_unknown(name, ' given as override'))
+    if not eq:
+        raise ValueError(
+            f"an override is written key=value, such as training.seed=7; got {_show(text)}")
+    if name not in KEYS and name not in SECTIONS:
+        raise ValueError(_unknown(name, ' given as override'))
     if name=='plugins': return name, read_names(raw.strip('[] '))
     is_text = name in KEYS and KEYS[name].type is str and not KEYS[name].many
     if '${' in raw and name in KEYS and not KEYS[name].many: return name, raw
@@ -675,27 +780,37 @@ def _plugins_in(overrides)->list[str]:
     return [name for o in named for name in _override(o)[1]]
 
 # %% ../nbs/00_config.ipynb #9a319927
-def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file, or folder with a `config.yaml`
-                overrides:Union[Iterable, Mapping]=(), # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
-               )->DictConfig: # Every key present and typed
+def load_config(
+    name_or_path:Union[str,
+                       Path], # Preset, `.yaml` or `.json` file, or folder with a `config.yaml`
+    # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
+    overrides:Union[Iterable, Mapping]=(),
+)->DictConfig: # Every key present and typed
     "Read a configuration and change some of it"
     path = _find(name_or_path)
     try: tree = _parse(path.read_text(encoding='utf-8'), shown(path))
     except (OSError, UnicodeDecodeError) as e:
         raise ValueError(f"cannot read {shown(path)}: {e}") from None
     if isinstance(overrides, str): overrides = [overrides]
-    if not isinstance(overrides, Iterable): raise ValueError(f"overrides are a list of 'key=value', or a dict; got {_show(overrides)}")
+    if not isinstance(overrides, Iterable):
+        raise ValueError(f"overrides are a list of 'key=value', or a dict; got {_show(overrides)}")
     if not isinstance(overrides, Mapping): overrides = list(overrides)
     if named := _plugins_in(overrides): load_plugins(named)
     flat = _flatten({} if tree is None else tree, f' in {shown(path)}')
-    pairs = overrides.items() if isinstance(overrides, Mapping) else [_override(o) for o in overrides]
+    pairs = overrides.items() if isinstance(overrides,
+                                            Mapping) else [_override(o) for o in overrides]
     for name,v in pairs: flat |= _flatten({name:v}, ' given as override')
-    if path.suffix!='.json': anchor(flat, None if path.parent==_presets() else path.parent) # a model's own file says what its run used
+    # a model's own file says what its run used
+    if path.suffix!='.json': anchor(flat, None if path.parent==_presets() else path.parent)
     return to_config(flat, f' in {shown(path)}' + (' with its overrides' if pairs else ''))
 
 # %% ../nbs/00_config.ipynb #e6c50bf4
-REFERENCES = [f'experiment.{k}' for k in ('init_weight', 'tokenizer_checkpoint', 'generator_checkpoint')]
-REFERENCES += ['model.vq_model.pretrained_tokenizer_weight', 'model.vq_model.text_encoder', 'model.text_tower.vocabulary']
+REFERENCES = [
+    f'experiment.{k}' for k in ('init_weight', 'tokenizer_checkpoint', 'generator_checkpoint')
+]
+REFERENCES += [
+    'model.vq_model.pretrained_tokenizer_weight', 'model.vq_model.text_encoder',
+    'model.text_tower.vocabulary']
 
 # %% ../nbs/00_config.ipynb #5cbcebfd
 def written_out(name:Union[str, Path], # A path, or the name of a model
@@ -703,7 +818,8 @@ def written_out(name:Union[str, Path], # A path, or the name of a model
                )->str:
     "The full path of a file or folder that is there; a name that means the same everywhere stays"
     text = str(name)
-    if (_presets().parent/'weights'/text).is_dir() and '/' not in text: return text # it ships with the package
+    # it ships with the package
+    if (_presets().parent/'weights'/text).is_dir() and '/' not in text: return text
     places = [read_path(name), *([folder/text] if folder else [])]
     there = next((p for p in places if os.path.exists(p)), None)
     return text if there is None else os.path.abspath(there)
@@ -742,7 +858,8 @@ def save_config(cfg:Any, # A configuration, whole or partial
     path, cfg = read_path(path), to_config(cfg)
     if path.suffix not in ('.yaml', '.yml', '.json'):
         raise ValueError(f"a configuration is saved as .yaml or .json; got {shown(path)}")
-    text = json.dumps(to_dict(cfg, minimal=False), indent=2) if path.suffix=='.json' else OmegaConf.to_yaml(cfg)
+    text = json.dumps(to_dict(cfg, minimal=False),
+                      indent=2) if path.suffix=='.json' else OmegaConf.to_yaml(cfg)
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     tmp.write_text(text, encoding='utf-8')
@@ -756,17 +873,25 @@ def add_section(name:str, # Such as `model.mine`, inside a section of the top le
                 section:type): # A dataclass whose fields are made by `opt`
     "Add a section to the configuration; a cell that is run again replaces its own"
     parent,_,own = name.rpartition('.')
-    if parent not in {f.name for f in fields(Config) if is_dataclass(get_type_hints(Config)[f.name])}:
-        raise ValueError(f'{name}: give a section inside one of the top level, such as model.{own or "mine"}')
+    if parent not in {
+            f.name
+            for f in fields(Config) if is_dataclass(get_type_hints(Config)[f.name])
+    }:
+        raise ValueError(
+            f'{name}: give a section inside one of the top level, such as model.{own or "mine"}')
     mine = getattr(EXTRA.get(name), '__qualname__', None)==getattr(section, '__qualname__', '')
-    if not is_dataclass(section) or not own.isidentifier() or (not mine and name in [*KEYS, *SECTIONS]):
-        raise ValueError(f'{name}: give a dataclass, and a name that is free; there are {", ".join(SECTIONS)}')
+    if not is_dataclass(section) or not own.isidentifier() or (not mine
+                                                               and name in [*KEYS, *SECTIONS]):
+        raise ValueError(
+            f'{name}: give a dataclass, and a name that is free; there are {", ".join(SECTIONS)}')
     EXTRA[name] = section
     _rebuild(parent, own, section)
 
+# %% ../nbs/00_config.ipynb #eeca1d85
 def _with(cls, name, section):
     "The dataclass `cls` with one more section"
-    made = make_dataclass(cls.__name__, [(name, section, opt(section, section.__doc__ or name))], bases=(cls,))
+    made = make_dataclass(cls.__name__, [(name, section, opt(section, section.__doc__ or name))],
+                          bases=(cls,))
     made.__module__,made.__doc__ = cls.__module__,cls.__doc__
     return made
 

@@ -18,12 +18,15 @@ class Family(NamedTuple):
     "What the kit knows of a family of models"
     name:str # Name of the class
     model:type|str # The class, or its dotted name
-    asks:Callable # Does this configuration describe one? `cfg` → bool; `model.family: name` always does
+    # Does this configuration describe one? `cfg` → bool; `model.family: name` always does
+    asks:Callable
     signs:tuple # Names of tensors that together only its weights have
     recipe:Any='' # A `tok1d.train.loop.Recipe`, or its dotted name
     makes:str='' # Of a generator: `codes` or `vectors`; '' for anything else
     reads:str='' # What it is told beside images or tokens: `classes`, `captions`, or nothing
-    fallback:bool=False # Asked for only where no other is? Tokenizers: every generator's configuration has their section too
+    # Asked for only where no other is? Tokenizers: every generator's configuration has their
+    # section too
+    fallback:bool=False
     bare:bool=False # Is it built without a configuration?
     paper:str='' # Where it was published
 
@@ -35,13 +38,17 @@ def register(family:Family, # Its name must be free
     "Let the kit know a family; a cell that is run again replaces its own record"
     old = FAMILIES.get(family.name)
     if old and dotted(old.model)!=dotted(family.model):
-        raise ValueError(f'there is a family {family.name!r} already ({dotted(old.model)}): take another name')
+        raise ValueError(
+            f'there is a family {family.name!r} already ({dotted(old.model)}): take another name')
     if family.makes not in ('','codes','vectors') or family.reads not in ('','classes','captions'):
-        raise ValueError(f'{family.name}: makes={family.makes!r}, reads={family.reads!r}; accepted are codes or '
-                         'vectors, classes or captions, and nothing')
+        raise ValueError(
+            f'{family.name}: makes={family.makes!r}, reads={family.reads!r}; accepted are codes or '
+            'vectors, classes or captions, and nothing')
     if not family.signs or isinstance(family.signs, str):
-        raise ValueError(f'{family.name}: signs={family.signs!r}; give a tuple of names of tensors that together '
-                         'only its weights have')
+        raise ValueError(
+            f'{family.name}: signs={family.signs!r}; give a tuple of names of tensors that '
+            'together '
+            'only its weights have')
     FAMILIES[family.name] = family
     return family
 
@@ -69,8 +76,9 @@ def family(name:str)->Family:
     "The record of that name; `ValueError` with the known ones for any other"
     known = families()
     if name not in known:
-        raise ValueError(f"there is no family of models called {name!r}; known are {', '.join(sorted(known))}. "
-                         'Others come as plug-ins, see tok1d.plugins')
+        raise ValueError(
+            f"there is no family of models called {name!r}; known are {', '.join(sorted(known))}. "
+            'Others come as plug-ins, see tok1d.plugins')
     return known[name]
 
 def family_class(f:Family)->type:
@@ -92,8 +100,9 @@ def family_of(cfg # Configuration
     found = [f for f in asked if not f.fallback] or asked
     if len(found)==1: return found[0]
     names = ', '.join(f.name for f in found)
-    raise ValueError(f"the configuration describes {f'several models ({names})' if found else 'no model'}: "
-                     f"set model.family to one of {', '.join(sorted(families()))}")
+    raise ValueError(
+        f"the configuration describes {f'several models ({names})' if found else 'no model'}: "
+        f"set model.family to one of {', '.join(sorted(families()))}")
 
 # %% ../nbs/07_families.ipynb #13a77f40
 def family_of_weights(names:Mapping, # A state dict, or its names
@@ -102,12 +111,16 @@ def family_of_weights(names:Mapping, # A state dict, or its names
     found = [f for f in families().values() if all(s in names for s in f.signs)]
     if found: return max(found, key=lambda f: len(f.signs))
     first = ', '.join(list(names)[:4])
-    raise ValueError(f"these weights belong to no model of this package; their first entries are {first}. "
-                     f"Known: {', '.join(sorted(FAMILIES))}")
+    raise ValueError(
+        f"these weights belong to no model of this package; their first entries are {first}. "
+        f"Known: {', '.join(sorted(FAMILIES))}")
 
 def family_of_model(model)->Family: # An instance
     "The family of a model, or of the nearest class it derives from"
     known = families()
     found = next((known[c.__name__] for c in type(model).__mro__ if c.__name__ in known), None)
-    if found is None: raise ValueError(f'{type(model).__name__} is of no family that is registered: see tok1d.families.register')
+    if found is None:
+        raise ValueError(
+            f'{type(model).__name__} is of no family that is registered: see '
+            'tok1d.families.register')
     return found

@@ -31,17 +31,20 @@ def read_names(names:str|Iterable|None)->list[str]:
 def import_plugin(name:str)->ModuleType:
     "The module of that name, also from the current folder"
     if not all(part.isidentifier() for part in name.split('.')):
-        raise ValueError(f'plugins={name}: give the name of a module, such as my_module, not a path')
+        raise ValueError(
+            f'plugins={name}: give the name of a module, such as my_module, not a path')
     here = str(Path.cwd())
     if here not in sys.path: sys.path.append(here)
     try: return importlib.import_module(name)
     except ModuleNotFoundError as e:
         if e.name!=name.split('.')[0] and e.name!=name: raise _broken(name, e) from e
-        raise ValueError(f'plugins={name}: there is no module of that name; install it, set PYTHONPATH, '
-                         f'or run the command in the folder of {name}.py') from None
+        raise ValueError(
+            f'plugins={name}: there is no module of that name; install it, set PYTHONPATH, '
+            f'or run the command in the folder of {name}.py') from None
     except Exception as e: raise _broken(name, e) from e
 
-def _broken(name, e): return ValueError(f'plugins={name}: importing it failed ({type(e).__name__}: {e})')
+def _broken(name, e):
+    return ValueError(f'plugins={name}: importing it failed ({type(e).__name__}: {e})')
 
 # %% ../nbs/02_plugins.ipynb #6dd296bb
 @cache
@@ -49,8 +52,10 @@ def installed_plugins()->tuple: # Entry points
     "Plug-ins of installed packages; looking for them takes a moment, so it is done once"
     return tuple(entry_points(group=GROUP))
 
-def load_plugins(names:str|Iterable|None=None, # Modules, beside those of `TOK1D_PLUGINS` and of installed packages
-                )->list[str]: # All that are loaded
+def load_plugins(
+    names:str|Iterable
+    |None=None, # Modules, beside those of `TOK1D_PLUGINS` and of installed packages
+)->list[str]: # All that are loaded
     "Import every plug-in, each once"
     for point in installed_plugins():
         if point.name not in LOADED: _load_installed(point)
@@ -76,6 +81,8 @@ def check_plugins(names:Iterable|None, # As a configuration has them
     missing = [n for n in missing if n not in LOADED]
     if missing:
         names = ','.join(missing)
-        raise ValueError(f'the configuration{where} needs the plug-in {names}, code from outside tok1d that is not '
-                         f'loaded. If you trust it: {VARIABLE}={names} in the environment, or '
-                         f'tok1d.plugins.load_plugins({names!r}) in Python')
+        raise ValueError(
+            f'the configuration{where} needs the plug-in {names}, code from outside tok1d that is '
+            'not '
+            f'loaded. If you trust it: {VARIABLE}={names} in the environment, or '
+            f'tok1d.plugins.load_plugins({names!r}) in Python')

@@ -32,7 +32,8 @@ def build(model=None, # Tokenizer, or pipeline; what ships with tok1d when None
     "The page, ready to `launch`"
     draws = hasattr(model, 'tokenizer')
     reads = model.tokenizer if draws else model
-    given = {page: (reads, f'tokenizer of {name}' if draws else name) for page in TABS} | dict(generation=(model, name) if draws else (None, None))
+    given = {page: (reads, f'tokenizer of {name}' if draws else name)
+             for page in TABS} | dict(generation=(model, name) if draws else (None, None))
     built = {page: PAGES[page].build(model, name=called) for page, (model, called) in given.items()}
     with common.page('demos') as demo, gr.Tabs():
         for page, title in TABS.items():
@@ -46,4 +47,5 @@ def launch(demo, host='127.0.0.1', port=None, **kw):
 
 
 if __name__ == '__main__':
-    common.run(build, opened, launch, 'All demos, as tabs of one page.', 'name, folder or file of a tokenizer or a generator')
+    common.run(build, opened, launch, 'All demos, as tabs of one page.',
+               'name, folder or file of a tokenizer or a generator')

@@ -44,65 +44,98 @@ def build(model=None, # Pipeline; all that ship with tok1d when None
         "A class or words, if they are usable"
         text = prompt if reads_words(pipe_of(which)) else label
         if isinstance(text, str) and text.strip() and len(text) <= LETTERS: return text.strip()
-        raise gr.Error(f'What shall be drawn? Give a class, or words of at most {LETTERS} letters.', print_exception=False)
+        raise gr.Error(f'What shall be drawn? Give a class, or words of at most {LETTERS} letters.',
+                       print_exception=False)
 
     def picture(which, label, prompt, seed, count, steps, guidance, temperature):
         "The pictures, the film of the steps, links to it, and the code that draws them again"
         label, pipe = asked(which, label, prompt), pipe_of(which)
         given = dict(steps=steps, guidance=guidance, temperature=temperature)
-        settings = {knob: given[knob] for knob, usual in knobs(pipe).items() if given[knob] != usual}
+        settings = {
+            knob: given[knob]
+            for knob, usual in knobs(pipe).items() if given[knob] != usual
+        }
         try: drawn = draw(pipe, label, seed, count, frames=8, **settings)
         except ValueError as e: raise common.refused(e) from e
         gallery = [(to_pil(x), f'seed {s}') for x, s in zip(drawn.pictures, drawn.seeds)]
         frames = [tiled(x) for x in drawn.film]
         film = film_html(frames, film_notes(drawn), 'steps of the run', min(512, 140*min(4, count)))
-        return gallery, film, film_links(frames, 'steps', back=False), drawn_code(which, label, seed, count, **settings)
+        return gallery, film, film_links(frames, 'steps',
+                                         back=False), drawn_code(which, label, seed, count,
+                                                                 **settings)
 
     def parts(which):
         "What a model takes, and where it starts"
         pipe = pipe_of(which)
-        own, words, choices = knobs(pipe), reads_words(pipe), class_choices(pipe)
-        return [gr.update(choices=choices, value=choices[0] if choices else None, visible=not words), gr.update(visible=words),
-                *(gr.update(visible=knob in own, **({'value': own[knob]} if knob in own else {})) for knob in ('steps', 'guidance', 'temperature'))]
+        own = knobs(pipe)
+        words = reads_words(pipe)
+        choices = class_choices(pipe)
+        return [
+            gr.update(choices=choices, value=choices[0] if choices else None, visible=not words),
+            gr.update(visible=words),
+            *(gr.update(visible=knob in own, **({'value': own[knob]} if knob in own else {}))
+              for knob in ('steps', 'guidance', 'temperature'))
+        ]
 
     first = pipe_of(names[0])
-    own, words, choices = knobs(first), reads_words(first), class_choices(first)
+    own = knobs(first)
+    words = reads_words(first)
+    choices = class_choices(first)
     with common.page('generation') as demo:
         gr.Markdown(INTRO)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 which = gr.Dropdown(names, value=names[0], label='model', elem_id='draw-model')
-                label = gr.Dropdown(choices, value=choices[0] if choices else None, label='class', visible=not words, allow_custom_value=True, elem_id='draw-class')
-                prompt = gr.Textbox(PROMPT, label='words', max_length=LETTERS, lines=2, visible=words, elem_id='draw-prompt')
-                seed = common.Whole(0, label='seed', info='Of the first picture; the next one has the next.', minimum=0, maximum=MAX_SEED, precision=0, elem_id='draw-seed')
+                label = gr.Dropdown(choices, value=choices[0] if choices else None, label='class',
+                                    visible=not words, allow_custom_value=True,
+                                    elem_id='draw-class')
+                prompt = gr.Textbox(PROMPT, label='words', max_length=LETTERS, lines=2,
+                                    visible=words, elem_id='draw-prompt')
+                seed = common.Whole(0, label='seed',
+                                    info='Of the first picture; the next one has the next.',
+                                    minimum=0, maximum=MAX_SEED, precision=0, elem_id='draw-seed')
                 count = common.Count(1, MOST, 4, step=1, label='pictures', elem_id='draw-count')
-                steps = common.Count(1, 64, own.get('steps', 8), step=1, label='steps', visible='steps' in own, elem_id='draw-steps')
-                guidance = common.Amount(0, 20, own['guidance'], step=.1, label='guidance', info='How hard to push towards what is asked for.', elem_id='draw-guidance')
-                temperature = common.Amount(0, 12, own['temperature'], step=.1, label='temperature', info='How much chance; 0 for none.', elem_id='draw-temperature')
+                steps = common.Count(1, 64, own.get('steps', 8), step=1, label='steps',
+                                     visible='steps' in own, elem_id='draw-steps')
+                guidance = common.Amount(0, 20, own['guidance'], step=.1, label='guidance',
+                                         info='How hard to push towards what is asked for.',
+                                         elem_id='draw-guidance')
+                temperature = common.Amount(0, 12, own['temperature'], step=.1, label='temperature',
+                                            info='How much chance; 0 for none.',
+                                            elem_id='draw-temperature')
                 with gr.Row():
                     go = gr.Button('Draw', variant='primary', min_width=100, elem_id='draw-go')
                     other = gr.Button('New seed', min_width=100, elem_id='draw-other')
             with gr.Column(scale=2, min_width=300, elem_id='draw-results', elem_classes='results'):
-                gallery = gr.Gallery(label='pictures', show_label=False, columns=4, format='png', height='auto', object_fit='contain', interactive=False,
-                                     buttons=['download', 'fullscreen'], elem_id='draw-gallery', elem_classes='pixels')
+                gallery = gr.Gallery(label='pictures', show_label=False, columns=4, format='png',
+                                     height='auto', object_fit='contain', interactive=False,
+                                     buttons=['download', 'fullscreen'], elem_id='draw-gallery',
+                                     elem_classes='pixels')
                 gr.Markdown('**the steps**')
                 film = gr.HTML(elem_id='draw-film')
                 links = gr.HTML(elem_id='draw-links')
-                code = gr.Code(language='python', label='the same in Python', interactive=False, wrap_lines=True, lines=1, elem_id='draw-code')
-        inputs, outputs = [which, label, prompt, seed, count, steps, guidance, temperature], [gallery, film, links, code]
+                code = gr.Code(language='python', label='the same in Python', interactive=False,
+                               wrap_lines=True, lines=1, elem_id='draw-code')
+        inputs = [which, label, prompt, seed, count, steps, guidance, temperature]
+        outputs = [gallery, film, links, code]
         shows = dict(trigger_mode='always_last', show_progress='hidden', js=WAITING)
         quiet = dict(api_visibility='private', show_progress='hidden')
         events = [go.click, prompt.submit] + [demo.load]*(model is None)
         changed = which.input(parts, which, [label, prompt, steps, guidance, temperature], **quiet)
         another = other.click(lambda: random.randrange(10_000), None, seed, **quiet)
         runs = [gr.on(events, picture, inputs, outputs, api_name='generate', **shows)]
-        runs += [event.then(picture, inputs, outputs, api_visibility='private', **shows) for event in (changed, another)]
+        runs += [
+            event.then(picture, inputs, outputs, api_visibility='private', **shows)
+            for event in (changed, another)
+        ]
         for run in runs: run.then(None, js=DONE)
     return demo
 
 
-def launch(demo, host='127.0.0.1', port=None, **kw): return common.serve(demo, host, port, CSS, **kw)
+def launch(demo, host='127.0.0.1', port=None, **kw):
+    return common.serve(demo, host, port, CSS, **kw)
 
 
 if __name__ == '__main__':
-    common.run(build, opened, launch, 'Draw pictures of a class or of words, in a page.', 'name, folder or file of a generator')
+    common.run(build, opened, launch, 'Draw pictures of a class or of words, in a page.',
+               'name, folder or file of a generator')

@@ -14,7 +14,8 @@ from tok1d.basics import default_device, to_pil
 from tok1d.cli import tokenizer as opened
 from tok1d.data.embedded import photos, samples
 from tok1d.explore.film import film_html, film_links, row_html, way_html
-from tok1d.explore.interpolate import (ORDERS, WAYS, agreement, interpolate, smoothness, way_code, way_notes)
+from tok1d.explore.interpolate import (ORDERS, WAYS, agreement, interpolate, smoothness, way_code,
+                                       way_notes)
 from tok1d.explore.tokens import TokenImage
 from tok1d.hub.pretrained import DEFAULT, load
 
@@ -47,35 +48,45 @@ def build(model=None, # Tokenizer; the shipped one when None
     examples = [*samples(), *photos()]
     ways = [way for way in WAYS if model.codebook_size or way not in ('latents', 'codes')]
 
-    @lru_cache(maxsize=32)  # Gradio names an uploaded file by its content, so a path stands for one image
+    # Gradio names an uploaded file by its content, so a path stands for one image
+    @lru_cache(maxsize=32)
     def encoded(path): return TokenImage.from_image(model, common.read_upload(path))
 
     @lru_cache(maxsize=32)
-    def between(first, second, how, steps, order): return interpolate(encoded(first), encoded(second), steps, how, order)
+    def between(first, second, how, steps, order):
+        return interpolate(encoded(first), encoded(second), steps, how, order)
 
     def walk(first, second, how, steps, order):
-        "The pictures on the way, all of them in a row, how smooth it is, and the code that goes the same way"
+        """The pictures on the way, all of them in a row, how smooth it is, and the code that goes
+        the same way"""
         if not first or not second: return '<p>Choose two images.</p>', '', '', ''
         try: way = between(first, second, how, steps, order)
         except ValueError as e: raise common.refused(e, first, second) from e
-        frames, notes, shares = [to_pil(x) for x in way.pictures], way_notes(way), [f'{t:.0%}' for t in way.at.tolist()]
+        frames = [to_pil(x) for x in way.pictures]
+        notes = way_notes(way)
+        shares = [f'{t:.0%}' for t in way.at.tolist()]
         files = Path(first).name, Path(second).name
-        code = way_code(name, files if len({*files}) == 2 else ('first.png', 'second.png'), steps, how, order)
+        code = way_code(name, files if len({*files}) == 2 else ('first.png', 'second.png'), steps,
+                        how, order)
         figures = way_html(smoothness(way.pictures), agreement(model, way))
-        return film_html(frames, notes, 'where on the way', 360, steps//2), row_html(frames, shares), figures, code
+        return film_html(frames, notes, 'where on the way', 360,
+                         steps//2), row_html(frames, shares), figures, code
 
     def films(first, second, how, steps, order):
         "Links to the way as films"
         if not first or not second: return ''
-        return film_links([to_pil(x) for x in between(first, second, how, steps, order).pictures], 'between')
+        return film_links([to_pil(x) for x in between(first, second, how, steps, order).pictures],
+                          'between')
 
     def image(i, title):
         "An image to choose"
         with gr.Column(min_width=140):
             gr.Markdown(f'**{title} image**')
-            end = common.Upload(examples[i][1], show_label=False, label=f'{title} image', sources=['upload', 'clipboard', 'webcam'],
-                                format='png', height=220, elem_id=f'way-{title}')
-            row = common.examples_row(examples, label=f'examples for the {title}', elem_id=f'way-examples-{title}')
+            end = common.Upload(examples[i][1], show_label=False, label=f'{title} image',
+                                sources=['upload', 'clipboard', 'webcam'], format='png', height=220,
+                                elem_id=f'way-{title}')
+            row = common.examples_row(examples, label=f'examples for the {title}',
+                                      elem_id=f'way-examples-{title}')
         def pick(event: gr.SelectData): return examples[event.index][1]
         row.select(pick, None, end, api_visibility='private', show_progress='hidden')
         return end
@@ -84,27 +95,36 @@ def build(model=None, # Tokenizer; the shipped one when None
         gr.Markdown(f'{INTRO}\n\n{common.about(model, name)}')
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                with gr.Row(elem_id='way-images'): ends = [image(i, title) for i, title in ((0, 'first'), (1, 'second'))]
-                how = gr.Radio(ways, value='vectors', label='kind of way', info=WAYS['vectors'], elem_id='way-how')
-                order = gr.Dropdown([*ORDERS], value='first', label='tokens exchanged first', visible=False, elem_id='way-order')
-                steps = common.Count(2, MOST, 9, step=1, label='pictures on the way', elem_id='way-steps')
+                with gr.Row(elem_id='way-images'):
+                    ends = [image(i, title) for i, title in ((0, 'first'), (1, 'second'))]
+                how = gr.Radio(ways, value='vectors', label='kind of way', info=WAYS['vectors'],
+                               elem_id='way-how')
+                order = gr.Dropdown([*ORDERS], value='first', label='tokens exchanged first',
+                                    visible=False, elem_id='way-order')
+                steps = common.Count(2, MOST, 9, step=1, label='pictures on the way',
+                                     elem_id='way-steps')
             with gr.Column(scale=1, min_width=300, elem_id='way-results', elem_classes='results'):
                 film = gr.HTML(elem_id='way-film')
                 row = gr.HTML(elem_id='way-row')
                 figures = gr.HTML(elem_id='way-figures')
                 links = gr.HTML(elem_id='way-links')
-                code = gr.Code(language='python', label='the same in Python', interactive=False, wrap_lines=True, lines=1, elem_id='way-code')
+                code = gr.Code(language='python', label='the same in Python', interactive=False,
+                               wrap_lines=True, lines=1, elem_id='way-code')
         inputs = [*ends, how, steps, order]
-        how.input(lambda how: (gr.update(info=WAYS[how]), gr.update(visible=how == 'tokens')), how, [how, order], api_visibility='private', show_progress='hidden')
+        how.input(lambda how: (gr.update(info=WAYS[how]), gr.update(visible=how == 'tokens')), how,
+                  [how, order], api_visibility='private', show_progress='hidden')
         events = [*(end.change for end in ends), how.input, steps.change, order.input, demo.load]
         shown = gr.on(events, walk, inputs, [film, row, figures, code], api_name='interpolate',
                       trigger_mode='always_last', show_progress='hidden', js=WAITING)
-        shown.then(None, js=DONE).then(films, inputs, links, api_visibility='private', show_progress='hidden')
+        shown.then(None, js=DONE).then(films, inputs, links, api_visibility='private',
+                                       show_progress='hidden')
     return demo
 
 
-def launch(demo, host='127.0.0.1', port=None, **kw): return common.serve(demo, host, port, CSS, **kw)
+def launch(demo, host='127.0.0.1', port=None, **kw):
+    return common.serve(demo, host, port, CSS, **kw)
 
 
 if __name__ == '__main__':
-    common.run(build, opened, launch, 'What lies between two images? A page to try it.', 'name, folder or file of a tokenizer')
+    common.run(build, opened, launch, 'What lies between two images? A page to try it.',
+               'name, folder or file of a tokenizer')

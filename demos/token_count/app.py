@@ -31,7 +31,8 @@ import demo_common as common
 
 INTRO = """# How many tokens does an image need?
 A tokenizer turns an image into a short line of tokens. Keep only the first few of them with the slider, and see what comes back."""
-PSNR = ' **PSNR** says how close the reconstruction is: at 20 dB a picture is recognisable, at 30 dB it looks good.'
+PSNR = (' **PSNR** says how close the reconstruction is: at 20 dB a picture is recognisable, at 30 '
+        'dB it looks good.')
 
 CSS = """
 #stats .html-container, #ids .html-container { padding: 0 }
@@ -50,11 +51,15 @@ def picture(name, buttons=()):
     "A picture below its name"
     with gr.Column(min_width=96):
         gr.Markdown(f'**{name}**')
-        return gr.Image(show_label=False, label=name, interactive=False, format='png', buttons=[*buttons], elem_id=name, elem_classes='pixels')
+        return gr.Image(show_label=False, label=name, interactive=False, format='png',
+                        buttons=[*buttons], elem_id=name, elem_classes='pixels')
 
 
 def on_any_ground(figure):
-    "A figure for light and dark pages: no ground of its own, lines and letters in a grey that both show"
+    """A figure for light and dark pages
+
+    No ground of its own, lines and letters in a grey that both show.
+    """
     figure.patch.set_alpha(0)
     for ax in figure.axes:
         ax.patch.set_alpha(0)
@@ -68,13 +73,15 @@ def crop_note(size, whole):
     "What the model does not see of an image that is not square"
     share = crop_share(*size)
     if whole or share > .98: return ''
-    return f'This picture has {size[0]:,} × {size[1]:,} pixels; only the square at its centre is used, {share:.0%} of it. Tick *whole picture* to keep all of it.'
+    return (f'This picture has {size[0]:,} × {size[1]:,} pixels; only the square at its centre is '
+            f'used, {share:.0%} of it. Tick *whole picture* to keep all of it.')
 
 
 def download(tokens, name, origin):
     "A link that holds the tokens as a file for `tok1d decode`"
     with tempfile.TemporaryDirectory() as folder:
-        data = save_tokens(TokenSet(tokens[None], [name], origin), Path(folder)/'tokens.json').read_bytes()
+        data = save_tokens(TokenSet(tokens[None], [name], origin),
+                           Path(folder)/'tokens.json').read_bytes()
     link = download_html(data, 'tokens.json', 'application/json', 'Download the tokens')
     return f'<p>{link}, for <code>tok1d decode tokens.json -o pictures</code></p>'
 
@@ -88,16 +95,20 @@ def build(model=None, # Tokenizer; the shipped one when None
     model = load(device=default_device()) if model is None else model
     n, examples, origin = model.num_tokens, [*photos(), *samples()], source(model, name)
 
-    @lru_cache(maxsize=32)  # Gradio names an uploaded file by its content, so a path stands for one image
+    # Gradio names an uploaded file by its content, so a path stands for one image
+    @lru_cache(maxsize=32)
     def opened(path, search, whole):
         image = common.read_upload(path)
-        return *tokens_and_curve(model, pad_square(image, model.image_size) if whole else image, 4 if search else 0), image.size
+        return *tokens_and_curve(model,
+                                 pad_square(image, model.image_size) if whole else image,
+                                 4 if search else 0), image.size
 
     @lru_cache(maxsize=256)
     def said(*what): return [-math.inf]  # when a message was given last
 
     def explore(path, k, search=False, whole=False, request: gr.Request = None):
-        "Pictures, figures, ids, curve, line of ids and note about an image seen through its first `k` tokens"
+        """Pictures, figures, ids, curve, line of ids and note about an image seen through its first
+        `k` tokens"""
         if not path: return [None, None, None, '', '', None, '', '']
         begin = time.monotonic()
         try:
@@ -106,11 +117,13 @@ def build(model=None, # Tokenizer; the shipped one when None
             link = download(ti.tokens[:k], Path(path).name, origin)
         except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
             last = said(request and request.session_hash, path, k, search, whole)
-            again = begin - last[0] < 3  # the page tells of one upload twice; its visitor need not hear twice
+            # the page tells of one upload twice; its visitor need not hear twice
+            again = begin - last[0] < 3
             last[0] = time.monotonic()   # not when it began: reading may take long
             raise common.refused(e, path, visible=not again) from e
         line = ' '.join(map(str, view.ids or ()))
-        return *view_pictures(view), stats_html(view), ids_html(view) + link, on_any_ground(curve_figure(curve, view, dpi=160)), line, crop_note(size, whole)
+        return *view_pictures(view), stats_html(view), ids_html(view) + link, on_any_ground(
+            curve_figure(curve, view, dpi=160)), line, crop_note(size, whole)
 
     def pick(event: gr.SelectData): return examples[event.index][1]
 
@@ -119,32 +132,52 @@ def build(model=None, # Tokenizer; the shipped one when None
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 gr.Markdown('**your image**')
-                image = common.Upload(dict(examples)['critter'], show_label=False, label='your image', sources=['upload', 'clipboard', 'webcam'], format='png', height=260, elem_id='image')
+                image = common.Upload(
+                    dict(examples)['critter'], show_label=False, label='your image',
+                    sources=['upload', 'clipboard',
+                             'webcam'], format='png', height=260, elem_id='image')
                 note = gr.Markdown(elem_id='note')
                 gr.Markdown('**or one of these**')
                 gallery = common.examples_row(examples, label='examples', elem_id='examples')
             with gr.Column(scale=2, min_width=320):
-                slider = common.Count(1, n, min(k, n), step=1, label=f'tokens kept, of {n}', elem_id='tokens')
+                slider = common.Count(1, n, min(k, n), step=1, label=f'tokens kept, of {n}',
+                                      elem_id='tokens')
                 with gr.Row():
-                    better = gr.Checkbox(False, label='search for better tokens', info='Try four codes for each token and let the decoder judge: slower, and closer to the image.',
-                                         visible=bool(model.codebook_size), container=False, elem_id='search')
-                    whole = gr.Checkbox(False, label='whole picture', info='Put it on a white square instead of cutting out its centre.', container=False, elem_id='whole')
+                    better = gr.Checkbox(
+                        False, label='search for better tokens', info=
+                        'Try four codes for each token and let the decoder judge: slower, and '
+                        'closer to the image.',
+                        visible=bool(model.codebook_size), container=False, elem_id='search')
+                    whole = gr.Checkbox(
+                        False, label='whole picture',
+                        info='Put it on a white square instead of cutting out its centre.',
+                        container=False, elem_id='whole')
                 with gr.Column(elem_id='results', elem_classes='results'):
                     with gr.Row(elem_id='pictures'):
-                        pictures = [picture('original'), picture('reconstruction', ['download']), picture('difference')]
+                        pictures = [
+                            picture('original'),
+                            picture('reconstruction', ['download']),
+                            picture('difference')
+                        ]
                     stats = gr.HTML(padding=False, elem_id='stats')
                     ids = gr.HTML(padding=False, elem_id='ids')
-                    line = gr.Textbox(label='the ids as text', buttons=['copy'], interactive=False, lines=1, max_lines=4, visible=bool(model.codebook_size), elem_id='line')
-                    plot = gr.Plot(show_label=False, label='quality against tokens', container=False, format='png', elem_id='curve')
+                    line = gr.Textbox(label='the ids as text', buttons=['copy'], interactive=False,
+                                      lines=1, max_lines=4, visible=bool(model.codebook_size),
+                                      elem_id='line')
+                    plot = gr.Plot(show_label=False, label='quality against tokens',
+                                   container=False, format='png', elem_id='curve')
         inputs, outputs = [image, slider, better, whole], [*pictures, stats, ids, plot, line, note]
         events = [image.change, slider.change, better.input, whole.input, demo.load]
-        gr.on(events, explore, inputs, outputs, api_name='explore', trigger_mode='always_last', show_progress='hidden', js=WAITING).then(None, js=DONE)
+        gr.on(events, explore, inputs, outputs, api_name='explore', trigger_mode='always_last',
+              show_progress='hidden', js=WAITING).then(None, js=DONE)
         gallery.select(pick, None, image, api_visibility='private', show_progress='hidden')
     return demo
 
 
-def launch(demo, host='127.0.0.1', port=None, **kw): return common.serve(demo, host, port, CSS, **kw)
+def launch(demo, host='127.0.0.1', port=None, **kw):
+    return common.serve(demo, host, port, CSS, **kw)
 
 
 if __name__ == '__main__':
-    common.run(build, opened, launch, 'How many tokens does an image need? A page to try it.', 'name, folder or file of a tokenizer')
+    common.run(build, opened, launch, 'How many tokens does an image need? A page to try it.',
+               'name, folder or file of a tokenizer')

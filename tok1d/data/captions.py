@@ -35,7 +35,10 @@ def shorten(text:str, # A caption
             u:float, # Uniform draw from [0, 1): where it ends
             v:float, # Another: its article
            )->str:
-    "The caption as somebody might type it: cut at a comma, colon or `with`, with or without its article"
+    """The caption as somebody might type it
+
+    Cut at a comma, colon or `with`, with or without its article.
+    """
     ends = [m.start() for m in CUTS.finditer(text) if m.start()]
     if ends: text = text[:ends[int(u*u*len(ends))]]
     if v>=.5: return text

@@ -72,8 +72,11 @@ def embedded_path(split:str='train', # `train` or `heldout`
                   source:str|None=None, # `A`, `B`, or None for both
                  )->str: # Shards, joined by `::`
     "Where the shipped shards are"
-    if split not in ('train','heldout'): raise ValueError(f"`split` is {split!r}; take 'train' or 'heldout'")
-    if source not in (None,'A','B'): raise ValueError(f"`source` is {source!r}; take 'A' (characters), 'B' (emoji) or None for both")
+    if split not in ('train','heldout'):
+        raise ValueError(f"`split` is {split!r}; take 'train' or 'heldout'")
+    if source not in (None,'A','B'):
+        raise ValueError(
+            f"`source` is {source!r}; take 'A' (characters), 'B' (emoji) or None for both")
     return '::'.join(str(embedded_dir()/f'{s}-{split}.tar') for s in ([source] if source else 'AB'))
 
 # %% ../../nbs/data/30_embedded.ipynb #c0ca01aa
@@ -92,7 +95,11 @@ def embedded_samples(split:str='train', # `train` or `heldout`
     "Shipped samples"
     if n is not None and n<1: raise ValueError(f'`n` is {n}; take at least 1, or None for all')
     rows = [s for p in embedded_path(split, source).split('::') for s in islice(read_tar(p), n)]
-    return [Sample(s['__key__'], Image.open(io.BytesIO(s['webp'])).convert('RGBA'), int(s['cls']), s['txt'].decode(), json.loads(s['json'])) for s in rows]
+    return [
+        Sample(s['__key__'],
+               Image.open(io.BytesIO(s['webp'])).convert('RGBA'), int(s['cls']), s['txt'].decode(),
+               json.loads(s['json'])) for s in rows
+    ]
 
 # %% ../../nbs/data/30_embedded.ipynb #caf36bec
 def heldout(n:int=256, # How many; the shards hold 1024 of each source
@@ -100,11 +107,15 @@ def heldout(n:int=256, # How many; the shards hold 1024 of each source
            )->Tensor: # `n 3 h w` in [0, 1], in front of white
     "Pictures that no model of this project was trained on"
     ss = embedded_samples('heldout', source, n)
-    if n>len(ss): raise ValueError(f'`n` is {n}; the package ships {len(ss)} held-out pictures of source {source}')
+    if n>len(ss):
+        raise ValueError(
+            f'`n` is {n}; the package ships {len(ss)} held-out pictures of source {source}')
     return torch.stack([load_image(s.image) for s in ss])
 
 # %% ../../nbs/data/30_embedded.ipynb #4015c3ac
-def _pictures(folder, mode): return [(f.stem, Image.open(f).convert(mode)) for f in sorted((embedded_dir()/folder).glob('*.webp'))]
+def _pictures(folder, mode):
+    return [(f.stem, Image.open(f).convert(mode))
+            for f in sorted((embedded_dir()/folder).glob('*.webp'))]
 
 def photos()->list[tuple[str,Image.Image]]: # (name, RGB picture of 256 × 256)
     "Five photographs that no model was trained on"
@@ -127,7 +138,9 @@ def bucket(key:str, # What is to be split
 def concept(label:str)->str:
     "What an emoji shows, whoever does it"
     s = re.sub(r'[^\w ]', ' ', label.lower()).replace('older', 'old')
-    s = re.sub(r'\b(mer)?((wo)?m[ae]n|maid|persons?|people|boys?|girls?|adult|child)\b|\bfacing right\b', r'\1', s)
+    s = re.sub(
+        r'\b(mer)?((wo)?m[ae]n|maid|persons?|people|boys?|girls?|adult|child)\b|\bfacing right\b',
+        r'\1', s)
     return re.sub('^and ', '', ' '.join(s.split())) or 'person'
 
 def split_B(label:str)->str: # `train` or `concept`
@@ -164,7 +177,8 @@ def check_split(train:Iterable, # Training shards
     keys = {k for m in held for k in _held_keys(m)}
     for m in train:
         if m['split']!='train': raise ValueError(f'a held-out sample is in a training shard: {m}')
-        if both := keys.intersection(_held_keys(m)): raise ValueError(f'{both.pop()} is held out and in training: {m}')
+        if both := keys.intersection(_held_keys(m)):
+            raise ValueError(f'{both.pop()} is held out and in training: {m}')
     return dict(train=len(train), heldout=len(held), **Counter(m['split'] for m in held))
 
 # %% ../../nbs/data/30_embedded.ipynb #79d5501e
@@ -176,7 +190,9 @@ def need_packages():
         try: have = metadata.version(p)
         except metadata.PackageNotFoundError: have = 'not installed'
         if have!=v: wrong.append(f'{p} is {have}')
-    if wrong: raise RuntimeError(f"{', '.join(wrong)}. To render the data set: pip install " + ' '.join(f'{p}=={v}' for p,v in pins.items()))
+    if wrong:
+        raise RuntimeError(f"{', '.join(wrong)}. To render the data set: pip install " +
+                           ' '.join(f'{p}=={v}' for p,v in pins.items()))
 
 # %% ../../nbs/data/30_embedded.ipynb #6c8c31aa
 def render(svg:str, # SVG document
@@ -184,7 +200,11 @@ def render(svg:str, # SVG document
           )->Image.Image: # RGBA
     "Antialiased rendering of `svg`"
     import resvg_py
-    return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)))).convert('RGBA')
+    return Image.open(
+        io.BytesIO(
+            bytes(
+                resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size,
+                                      skip_system_fonts=True)))).convert('RGBA')
 
 def webp(image:Image.Image, **kwargs)->bytes:
     "`image` as WebP, lossless unless told otherwise"
@@ -197,18 +217,25 @@ def webp(image:Image.Image, **kwargs)->bytes:
 def _style(name): # reading and checking a style takes a second
     import dicebear_styles
     from dicebear import Style
-    return Style(json.loads((Path(dicebear_styles.__path__[0])/f'{name}.json').read_text(encoding='utf-8')))
+    return Style(
+        json.loads(
+            (Path(dicebear_styles.__path__[0])/f'{name}.json').read_text(encoding='utf-8')))
 
 def avatar(style:str, # One of `styles()`
            seed, # Anything that can be printed
           )->tuple[str,dict]: # SVG, options
     "Draw a character or scene of source A"
     from dicebear import Avatar
-    if style not in styles(): raise ValueError(f"`style` is {style!r}; take one of {', '.join(styles())}")
+    if style not in styles():
+        raise ValueError(f"`style` is {style!r}; take one of {', '.join(styles())}")
     d = Avatar(_style(style), {'seed': f'{style}/{seed}'}).to_json()
     d = json.loads(d) if isinstance(d, str) else d
     dull = ('animation', 'star', 'ink', 'stroke', 'shade')
-    seen = {k:v for k,v in d['options'].items() if k.endswith(('Variant','Color')) and v and not k.startswith(dull)}
+    seen = {
+        k:v
+        for k,v in d['options'].items()
+        if k.endswith(('Variant','Color')) and v and not k.startswith(dull)
+    }
     return d['svg'], {k: v[0].lstrip('#') if isinstance(v, list) else v for k,v in seen.items()}
 
 # %% ../../nbs/data/30_embedded.ipynb #78a7b2af
@@ -221,12 +248,16 @@ def word(style:str, key:str, # Option, such as `topVariant`
     v, words = options[key], table('words')['styles'][style]['words'].get(key, {})
     if key.endswith('Color'): return words.get(v) or table('words')['colours'][v]
     w = next((w for pattern,w in words.items() if fnmatch(v, pattern)), None)
-    if w is None: raise ValueError(f'no word for {key}={v!r} of style {style!r}; add it to embedded/words.yaml')
-    return ' '.join(re.sub(r'\{(\w+)\}', lambda m: '' if bare else word(style, m[1], options), w).split())
+    if w is None:
+        raise ValueError(
+            f'no word for {key}={v!r} of style {style!r}; add it to embedded/words.yaml')
+    return ' '.join(
+        re.sub(r'\{(\w+)\}', lambda m: '' if bare else word(style, m[1], options), w).split())
 
 # %% ../../nbs/data/30_embedded.ipynb #823e1c65
 def _first(style, keys, options, bare=False): # words of the first of `keys` that was chosen
-    return next((w for k in ([keys] if isinstance(keys, str) else keys) if (w := word(style, k, options, bare))), '')
+    return next((w for k in ([keys] if isinstance(keys, str) else keys)
+                 if (w := word(style, k, options, bare))), '')
 
 def _articles(text): return re.sub(r'\b([aA]) (?=[aeiou])', r'\1n ', text)
 
@@ -251,11 +282,17 @@ def run_tool(cmd:list, # Program and arguments
              why:str, # For the message
             )->str: # What it printed
     "Run an outside program; RuntimeError says what is missing or what went wrong"
-    if shutil.which(cmd[0]) is None: raise RuntimeError(f'`{cmd[0]}` is not installed, and {why}. Install it, or leave this source out (`sources=`).')
+    if shutil.which(cmd[0]) is None:
+        raise RuntimeError(
+            f'`{cmd[0]}` is not installed, and {why}. Install it, or leave this source out '
+            '(`sources=`).')
     r = subprocess.run([str(c) for c in cmd], capture_output=True, text=True)
-    if r.returncode: raise RuntimeError(f"`{' '.join(map(str, cmd))}` failed, and {why}:\n{r.stderr.strip()[-600:]}")
+    if r.returncode:
+        raise RuntimeError(
+            f"`{' '.join(map(str, cmd))}` failed, and {why}:\n{r.stderr.strip()[-600:]}")
     return r.stdout
 
+# %% ../../nbs/data/30_embedded.ipynb #2e1d9cef
 def fetch_npm(package:str, version:str, cache:Path, # Folder that keeps packages
              )->Path:
     "Folder with the files of an npm package, fetched once"
@@ -263,7 +300,8 @@ def fetch_npm(package:str, version:str, cache:Path, # Folder that keeps packages
     if dst.exists(): return dst
     with atomic_write(dst) as tmp:
         tmp.mkdir(parents=True)
-        run_tool(['npm', 'pack', '--silent', '--pack-destination', tmp, f'{package}@{version}'], 'emoji come from npm packages')
+        run_tool(['npm', 'pack', '--silent', '--pack-destination', tmp, f'{package}@{version}'],
+                 'emoji come from npm packages')
         with tarfile.open(next(tmp.glob('*.tgz'))) as t:
             for m in t.getmembers():
                 m.name = m.name.split('/', 1)[-1] # npm wraps everything in `package/`
@@ -302,7 +340,11 @@ def emoji_labels(folder:Path, # Of the package emojibase-data
     groups = json.loads((folder/'meta/groups.json').read_text())
     rows = json.loads((folder/'en/data.json').read_text(encoding='utf-8'))
     name = lambda r, kind: groups[f'{kind}s'].get(str(r.get(kind)), '')
-    return {r['hexcode']: dict(label=r['label'], emoji=r['emoji'], tags=r.get('tags', []), group=name(r, 'group'), subgroup=name(r, 'subgroup')) for r in rows}
+    return {
+        r['hexcode']: dict(label=r['label'], emoji=r['emoji'], tags=r.get('tags', []),
+                           group=name(r, 'group'), subgroup=name(r, 'subgroup'))
+        for r in rows
+    }
 
 # %% ../../nbs/data/30_embedded.ipynb #29892dcb
 def emoji_names(folder:Path, # Of the package emojibase-data
@@ -320,7 +362,8 @@ def emoji_names(folder:Path, # Of the package emojibase-data
             if (r := plain.get(c.upper().replace('-FE0F', ''))): names.setdefault(squash(slug), r)
     _add_aliases(names, sets)
     for f in ('cldr','emojibase','github','iamcal','joypixels'):
-        for c,short in json.loads((folder/f'en/shortcodes/{f}.json').read_text(encoding='utf-8')).items():
+        for c,short in json.loads(
+            (folder/f'en/shortcodes/{f}.json').read_text(encoding='utf-8')).items():
             for x in ([short] if isinstance(short, str) else short):
                 if c in codes: names.setdefault(squash(x), codes[c])
     return names
@@ -336,20 +379,32 @@ def _add_aliases(names, sets): # an alias and its icon show the same; mirrored o
 # %% ../../nbs/data/30_embedded.ipynb #454b19df
 class Emoji(NamedTuple):
     "One emoji drawing"
-    family:str; slug:str; label:str; tags:list; group:str; subgroup:str; svg:str
+    family:str
+    slug:str
+    label:str
+    tags:list
+    group:str
+    subgroup:str
+    svg:str
 
+# %% ../../nbs/data/30_embedded.ipynb #815ab586
 def read_emoji(cache:Path, # Folder that keeps packages
               )->list[Emoji]:
     "Every emoji of the eight families that has a label, without skin tones"
     src = table('sources')['B']
     sets = {f: fetch_npm(s['package'], s['version'], cache) for f,s in src['families'].items()}
-    names, out = emoji_names(fetch_npm(src['labels']['package'], src['labels']['version'], cache), [*sets.values()]), []
+    names = emoji_names(fetch_npm(src['labels']['package'], src['labels']['version'], cache),
+                        [*sets.values()])
+    out = []
     for family,folder in sets.items():
         js = json.loads((folder/'icons.json').read_text())
         slugs = {s for s,i in js['icons'].items() if not i.get('hidden')}
         for slug in sorted(s for s in slugs if not toned(s, slugs)):
             r = names.get(squash(slug)) or names.get(squash(canonical(slug)))
-            if r: out.append(Emoji(family, slug, r['label'], r['tags'], r['group'], r['subgroup'], icon_svg(js['icons'][slug], js)))
+            if r:
+                out.append(
+                    Emoji(family, slug, r['label'], r['tags'], r['group'], r['subgroup'],
+                          icon_svg(js['icons'][slug], js)))
     return out
 
 # %% ../../nbs/data/30_embedded.ipynb #e4974ff2
@@ -363,11 +418,13 @@ def emoji_caption(e:Emoji)->str:
 def fetch_deb(package:str, version:str, cache:Path, # Folder that keeps packages
              )->Path:
     "Folder with the files of a Debian package, fetched once"
-    dst, why = Path(cache)/f"{package}-{version.replace(':','_')}", 'photographs come from Debian packages'
+    dst = Path(cache)/f"{package}-{version.replace(':','_')}"
+    why = 'photographs come from Debian packages'
     if dst.exists(): return dst
     with atomic_write(dst) as tmp:
         tmp.mkdir(parents=True)
-        run_tool(['sh', '-c', 'cd "$0" && apt-get download -q "$1"', tmp, f'{package}={version}'], why)
+        run_tool(['sh', '-c', 'cd "$0" && apt-get download -q "$1"', tmp, f'{package}={version}'],
+                 why)
         deb = next(tmp.glob('*.deb'))
         run_tool(['dpkg', '-x', deb, tmp], why)
         deb.unlink()
@@ -376,7 +433,9 @@ def fetch_deb(package:str, version:str, cache:Path, # Folder that keeps packages
 # %% ../../nbs/data/30_embedded.ipynb #0491b79d
 class Photo(NamedTuple):
     "A picture that crops are cut from"
-    package:str; name:str; file:Path
+    package:str
+    name:str
+    file:Path
 
 def read_photos(cache:Path, # Folder that keeps packages
                 side:int=2048, # Pixels: nothing larger is needed for crops
@@ -385,14 +444,18 @@ def read_photos(cache:Path, # Folder that keeps packages
     out, small = [], Path(cache)/f'photos-{side}'
     for p,s in table('sources')['photos'].items():
         d = fetch_deb(p, s['version'], cache)
-        for f in sorted(f for f in d.rglob('*') if any(fnmatch(str(f), f'*/{x}') for x in s['files'])):
+        for f in sorted(f for f in d.rglob('*') if any(
+                fnmatch(str(f), f'*/{x}') for x in s['files'])):
             png = small/p/(re.sub(r'\W', '-', str(f.relative_to(d).with_suffix(''))) + '.png')
             if not png.exists():
                 img = Image.open(f).convert('RGBA' if s.get('cutout') else 'RGB')
                 img.thumbnail((side,side), Image.Resampling.LANCZOS)
                 with atomic_write(png) as tmp: img.save(tmp)
             out += [Photo(p, png.stem, png)] * (1 if s.get('cutout') else 10)
-    return [out[i] for i in sorted(range(len(out)), key=lambda i: bucket(f'order/{i}/{out[i].name}', 1<<40))]
+    return [
+        out[i]
+        for i in sorted(range(len(out)), key=lambda i: bucket(f'order/{i}/{out[i].name}', 1<<40))
+    ]
 
 # %% ../../nbs/data/30_embedded.ipynb #c0c1da80
 def random_crop(image:Image.Image, rng:np.random.Generator, size:int=64, # Pixels of the crop
@@ -409,7 +472,10 @@ def random_crop(image:Image.Image, rng:np.random.Generator, size:int=64, # Pixel
 # %% ../../nbs/data/30_embedded.ipynb #ae4c14c0
 def _sample(key, image, cls, text, meta, **kwargs):
     meta = json.dumps(dict(meta, pixels=digest(image)), ensure_ascii=False, separators=(',',':'))
-    return {'__key__':key, 'webp':webp(image, **kwargs), 'cls':str(cls).encode(), 'txt':text.encode(), 'json':meta.encode()}
+    return {
+        '__key__':key, 'webp':webp(image, **kwargs), 'cls':str(cls).encode(),
+        'txt':text.encode(), 'json':meta.encode()
+    }
 
 def draw_A(lo:int, hi:int, # Which drawings
            seed:int=0, size:int=64)->Iterator[tuple[str,dict]]: # Split, sample
@@ -420,16 +486,21 @@ def draw_A(lo:int, hi:int, # Which drawings
         svg, options = avatar(style, f'{seed}/{i//len(names)}')
         combo = combination(style, options)
         why = split_A(combo, svg)
-        meta = dict(source='A', style=style, split=why, combination=combo, licence=src[style]['licence'], options=options)
-        yield ('train' if why=='train' else 'heldout'), _sample(f'A-{style}-{seed}-{i:07d}', render(svg, size), cls, caption(style, options), meta)
+        meta = dict(source='A', style=style, split=why, combination=combo,
+                    licence=src[style]['licence'], options=options)
+        yield ('train' if why=='train' else 'heldout'), _sample(f'A-{style}-{seed}-{i:07d}',
+                                                                render(svg, size), cls,
+                                                                caption(style, options), meta)
 
 # %% ../../nbs/data/30_embedded.ipynb #3afed83a
 def draw_B(emoji:Iterable[Emoji], size:int=64)->Iterator[dict]:
     "Samples of source B"
     for e in emoji:
-        meta = dict(source='B', family=e.family, split=split_B(e.label), concept=concept(e.label), label=e.label, group=e.group,
-                    subgroup=e.subgroup, licence=table('sources')['B']['families'][e.family]['licence'])
-        yield _sample(f'B-{e.family}-{e.slug}', render(e.svg, size), class_names().index(e.family), emoji_caption(e), meta)
+        meta = dict(source='B', family=e.family, split=split_B(e.label), concept=concept(e.label),
+                    label=e.label, group=e.group, subgroup=e.subgroup,
+                    licence=table('sources')['B']['families'][e.family]['licence'])
+        yield _sample(f'B-{e.family}-{e.slug}', render(e.svg, size),
+                      class_names().index(e.family), emoji_caption(e), meta)
 
 def crop_photos(photos:list[Photo], lo:int, hi:int, # Which crops
                 seed:int=0, size:int=64)->Iterator[dict]:
@@ -441,8 +512,10 @@ def crop_photos(photos:list[Photo], lo:int, hi:int, # Which crops
         img, s = Image.open(p.file), src[p.package]
         for i in mine:
             crop = random_crop(img, np.random.default_rng([seed,i]), size, s.get('cutout', False))
-            meta = dict(source='photo', package=p.package, name=p.name, split='train', licence=s['licence'])
-            out[i] = _sample(f'photo-{seed}-{i:07d}', crop, class_names().index('photo'), 'a photo', meta, quality=92, method=6)
+            meta = dict(source='photo', package=p.package, name=p.name, split='train',
+                        licence=s['licence'])
+            out[i] = _sample(f'photo-{seed}-{i:07d}', crop,
+                             class_names().index('photo'), 'a photo', meta, quality=92, method=6)
     yield from (out[i] for i in range(lo, hi))
 
 # %% ../../nbs/data/30_embedded.ipynb #46986bc1
@@ -475,12 +548,16 @@ def _shard_B(path, emoji, size, held):
 
 def _plan_B(out, cache, size):
     rows = sorted(read_emoji(cache), key=lambda e: bucket(f'order/{e.family}/{e.slug}', 1<<40))
-    sides = {side: [e for e in rows if (split_B(e.label)=='train')==(side=='train')] for side in ('heldout','train')}
+    sides = {
+        side: [e for e in rows if (split_B(e.label)=='train')==(side=='train')]
+        for side in ('heldout','train')
+    }
     first = out/'B-heldout-00000.tar'
     if not first.exists(): _shard_B(first, sides['heldout'], size, set())
     held = {json.loads(s['json'])['pixels'] for s in read_tar(first, ('json',))}
     blocks = range(0, len(sides['train']), per_shard)
-    jobs = [(out/f'B-train-{i//per_shard:05d}.tar', sides['train'][i:i+per_shard], size, held) for i in blocks]
+    jobs = [(out/f'B-train-{i//per_shard:05d}.tar', sides['train'][i:i+per_shard], size, held)
+            for i in blocks]
     return [(_shard_B, j) for j in jobs if not j[0].exists()]
 
 # %% ../../nbs/data/30_embedded.ipynb #cf616716
@@ -488,7 +565,8 @@ def _shard_photos(path, *args): write_tar(path, crop_photos(*args))
 
 def _plan_photos(out, cache, n, seed, size):
     pics = read_photos(cache)
-    jobs = [(out/f'photo-train-{i:05d}.tar', pics, i*per_shard, min(n, (i+1)*per_shard), seed, size) for i in range(ceil(n/per_shard))]
+    jobs = [(out/f'photo-train-{i:05d}.tar', pics, i*per_shard, min(n, (i+1)*per_shard),
+             seed, size) for i in range(ceil(n/per_shard))]
     return [(_shard_photos, j) for j in jobs if not j[0].exists()]
 
 # %% ../../nbs/data/30_embedded.ipynb #5ea4c2fd
@@ -496,11 +574,18 @@ def _settle(out, counts, fixed): # one folder, one build
     f = out/'build.json'
     old = json.loads(f.read_text()) if f.exists() else {}
     for k,v in fixed.items():
-        if k in old and old[k]!=v: raise ValueError(f'{out} was built with {k}={old[k]!r}, not {v!r}; build into another folder')
+        if k in old and old[k]!=v:
+            raise ValueError(
+                f'{out} was built with {k}={old[k]!r}, not {v!r}; build into another folder')
     for k,(n,per) in counts.items():
         if n!=old.get(k, n) and (n<old[k] or old[k]%per):
-            raise ValueError(f'{out} was built with {k}={old[k]}, which cannot become {n}: only whole blocks of {per} can be extended; build into another folder')
-    with atomic_write(f) as tmp: tmp.write_text(json.dumps({**old, **fixed, **{k:n for k,(n,_) in counts.items()}}, indent=1))
+            raise ValueError(
+                f'{out} was built with {k}={old[k]}, which cannot become {n}: only whole blocks of '
+                f'{per} can be extended; build into another folder')
+    with atomic_write(f) as tmp:
+        tmp.write_text(
+            json.dumps({**old, **fixed, **{k:n
+                                           for k,(n,_) in counts.items()}}, indent=1))
 
 # %% ../../nbs/data/30_embedded.ipynb #8f369f60
 def build(out, # Folder for the shards
@@ -514,15 +599,23 @@ def build(out, # Folder for the shards
          )->Path: # `out`
     "Render the data set: `{A,B,photo}-{train,heldout}-*.tar`; shards that exist are kept"
     sources, out = [sources] if isinstance(sources, str) else list(sources), Path(out)
-    if not sources or set(sources)-{'A','B','photos'}: raise ValueError(f"`sources` is {sources}; take some of 'A', 'B', 'photos'")
-    if min(n, jobs, size, photos+1)<1: raise ValueError(f'n={n}, jobs={jobs}, size={size} must be at least 1, photos={photos} at least 0')
+    if not sources or set(sources)-{'A','B','photos'}:
+        raise ValueError(f"`sources` is {sources}; take some of 'A', 'B', 'photos'")
+    if min(n, jobs, size, photos+1)<1:
+        raise ValueError(
+            f'n={n}, jobs={jobs}, size={size} must be at least 1, photos={photos} at least 0')
     if not photos: sources = [s for s in sources if s!='photos']
     need_packages()
     cache = Path(cache or out/'cache')
     cache.mkdir(parents=True, exist_ok=True)
-    counts = {k:v for k,v,src in (('n',(n,per_A),'A'), ('photos',(photos,per_shard),'photos')) if src in sources}
+    counts = {
+        k:v
+        for k,v,src in (('n',(n,per_A),'A'), ('photos',(photos,per_shard),'photos'))
+        if src in sources
+    }
     _settle(out, counts, dict(seed=seed, size=size, split=table('sources')['split']))
-    plans = dict(A=lambda: _plan_A(out, n, seed, size), B=lambda: _plan_B(out, cache, size), photos=lambda: _plan_photos(out, cache, photos, seed, size))
+    plans = dict(A=lambda: _plan_A(out, n, seed, size), B=lambda: _plan_B(out, cache, size),
+                 photos=lambda: _plan_photos(out, cache, photos, seed, size))
     _work([j for s in sources for j in plans[s]()], jobs)
     return out
 
@@ -575,26 +668,42 @@ def _ship_photos(out, size=256):
         img = Image.fromarray(getattr(skimage.data, name)())
         s, x = min(img.size), 0 if name=='astronaut' else (img.width-min(img.size))//2
         with atomic_write(out/f'{name}.webp') as tmp:
-            img.resize((size,size), Image.Resampling.LANCZOS, box=(x,0,x+s,s)).save(tmp, quality=90, method=6)
+            img.resize((size,size), Image.Resampling.LANCZOS,
+                       box=(x,0,x+s,s)).save(tmp, quality=90, method=6)
 
 # %% ../../nbs/data/30_embedded.ipynb #87cbb1dd
 def notice()->str:
     "Text of the file `NOTICE`"
     t = table('sources')
-    A = [f"- {n}: \"{s.get('work', n)}\" by {s['author']}, {s['licence']}, {s['url']}" for n,s in t['A']['styles'].items()]
-    B = [f"- {n}: {s['author']}, {s['licence']}, {s['url']} (npm {s['package']} {s['version']})" for n,s in t['B']['families'].items()]
+    A = [
+        f"- {n}: \"{s.get('work', n)}\" by {s['author']}, {s['licence']}, {s['url']}"
+        for n,s in t['A']['styles'].items()
+    ]
+    B = [
+        f"- {n}: {s['author']}, {s['licence']}, {s['url']} (npm {s['package']} {s['version']})"
+        for n,s in t['B']['families'].items()
+    ]
     P = [f"- {n}: {s['what']}, {s['author']}, {s['licence']}" for n,s in t['test_photos'].items()]
     D = [f"- {n} {s['version']}: {s['author']}, {s['licence']}" for n,s in t['photos'].items()]
     pins, l = ', '.join(f'{k} {v}' for k,v in t['A']['packages'].items()), t['B']['labels']
-    return '\n'.join([*_notice_head, '', f'Characters and scenes (source A), drawn by {pins} (MIT):', *A, '', 'Emoji (source B), skin-tone variants left out:', *B,
-        f"- labels and tags in captions: {l['author']}, {l['licence']} (npm {l['package']} {l['version']})", '',
-        'Photographs in photos/, scaled down, from scikit-image 0.26:', *P, '',
-        'Photographs used to train the shipped models, none of which ships (Debian 12 packages):', *D, '', *_notice_licences, ''])
+    return '\n'.join([
+        *_notice_head, '', f'Characters and scenes (source A), drawn by {pins} (MIT):', *A, '',
+        'Emoji (source B), skin-tone variants left out:', *B,
+        f"- labels and tags in captions: {l['author']}, {l['licence']} (npm {l['package']} "
+        f"{l['version']})",
+        '', 'Photographs in photos/, scaled down, from scikit-image 0.26:', *P, '',
+        'Photographs used to train the shipped models, none of which ships (Debian 12 packages):',
+        *D, '', *_notice_licences, ''])
 
 # %% ../../nbs/data/30_embedded.ipynb #0e76e14d
-_notice_head = ['Pictures in this folder and the captions that belong to them', '',
-                'Changes: vector drawings were rendered to pixels (64 x 64 and 256 x 256) and captioned by the tok1d authors;',
-                'the drawings themselves are unchanged. The tables and captions are under the licence of tok1d.']
-_notice_licences = ['Licence texts: CC0-1.0 https://creativecommons.org/publicdomain/zero/1.0/,',
-                    'CC-BY-4.0 https://creativecommons.org/licenses/by/4.0/, Apache-2.0 https://www.apache.org/licenses/LICENSE-2.0;',
-                    'the MIT notices are in LICENCES-MIT beside this file.']
+_notice_head = [
+    'Pictures in this folder and the captions that belong to them', '',
+    'Changes: vector drawings were rendered to pixels (64 x 64 and 256 x 256) and captioned by '
+    'the tok1d authors;',
+    'the drawings themselves are unchanged. The tables and captions are under the licence of tok1d.'
+]
+_notice_licences = [
+    'Licence texts: CC0-1.0 https://creativecommons.org/publicdomain/zero/1.0/,',
+    'CC-BY-4.0 https://creativecommons.org/licenses/by/4.0/, Apache-2.0 '
+    'https://www.apache.org/licenses/LICENSE-2.0;',
+    'the MIT notices are in LICENCES-MIT beside this file.']

@@ -22,17 +22,22 @@ def uniforms(rng, # `numpy.random.Generator` or `torch.Generator`
              n:int)->list[float]:
     "`n` draws from [0, 1)"
     if isinstance(rng, np.random.Generator): return rng.random(n).tolist()
-    if isinstance(rng, torch.Generator): return torch.rand(n, generator=rng, dtype=torch.float64).tolist()
-    raise ValueError(f'A random transform draws from the generator it is given: pass a numpy.random.Generator or torch.Generator, not {rng!r}')
+    if isinstance(rng, torch.Generator):
+        return torch.rand(n, generator=rng, dtype=torch.float64).tolist()
+    raise ValueError(
+        'A random transform draws from the generator it is given: pass a numpy.random.Generator '
+        f'or torch.Generator, not {rng!r}')
 
 # %% ../../nbs/data/10_images.ipynb #69a91f6c
 def window(size:tuple[int,int], # Width and height of the source
            s:int, # Side of the result
            resize:int, # Length that the shorter edge is scaled to before the crop
-           at:tuple[float,float]|None=None, # Uniform draws that place a random crop; None: the centre
+           # Uniform draws that place a random crop; None: the centre
+           at:tuple[float,float]|None=None,
            shift:tuple[float,float]=(0,0), # Of the content, as a share of the result's side
            scale:float=1, # Of the content
-          )->tuple[float,float,float,float]: # left, top, right, bottom in source pixels, may reach beyond the source
+          # left, top, right, bottom in source pixels, may reach beyond the source
+          )->tuple[float,float,float,float]:
     "The rectangle of the source that becomes the result"
     wh = short_edge(*size, resize)
     box = []
@@ -45,8 +50,10 @@ def window(size:tuple[int,int], # Width and height of the source
 # %% ../../nbs/data/10_images.ipynb #a4d21955
 def inside(box, size:tuple[int,int])->tuple[float,float,float,float]:
     "`box` shrunk and moved into an image of `size`"
-    l,t,r,b = box; w,h = size
-    k = min(1, w/(r-l), h/(b-t)); bw,bh = (r-l)*k/2,(b-t)*k/2
+    l,t,r,b = box
+    w,h = size
+    k = min(1, w/(r-l), h/(b-t))
+    bw,bh = (r-l)*k/2,(b-t)*k/2
     x,y = min(max((l+r)/2, bw), w-bw),min(max((t+b)/2, bh), h-bh)
     return max(x-bw, 0), max(y-bh, 0), min(x+bw, w), min(y+bh, h)
 
@@ -98,11 +105,19 @@ class Transform:
     std:tuple|None=None # Divided by per channel
 
     def __post_init__(self):
-        if self.resize<self.crop_size: raise ValueError(f'resize_shorter_edge={self.resize} is smaller than crop_size={self.crop_size}; nothing could be cropped')
-        if self.background not in ('none','white','random'): raise ValueError(f"background={self.background!r}; accepted: 'none', 'white', 'random'")
-        if len(self.scale)!=2 or not 0<self.scale[0]<=self.scale[1]: raise ValueError(f'random_scale={list(self.scale)}; give [smallest, largest], both above 0')
-        if (self.mean is None)!=(self.std is None): raise ValueError('Give both normalize_mean and normalize_std, or neither')
-        self.random = self.random_crop or self.flip or self.background=='random' or self.shift>0 or self.scale[0]<self.scale[1]
+        if self.resize<self.crop_size:
+            raise ValueError(
+                f'resize_shorter_edge={self.resize} is smaller than crop_size={self.crop_size}; '
+                'nothing could be cropped')
+        if self.background not in ('none','white','random'):
+            raise ValueError(f"background={self.background!r}; accepted: 'none', 'white', 'random'")
+        if len(self.scale)!=2 or not 0<self.scale[0]<=self.scale[1]:
+            raise ValueError(
+                f'random_scale={list(self.scale)}; give [smallest, largest], both above 0')
+        if (self.mean is None)!=(self.std is None):
+            raise ValueError('Give both normalize_mean and normalize_std, or neither')
+        self.random = self.random_crop or self.flip or self.background=='random' or self.shift>0 or self.scale[
+            0]<self.scale[1]
 
 # %% ../../nbs/data/10_images.ipynb #a119ee9f
 @patch
@@ -115,33 +130,49 @@ def __call__(self:Transform, src, rng=None)->Tensor:
                  shift=[(2*v-1)*self.shift for v in u[2:4]], scale=math.exp(lo + (hi-lo)*u[4]))
     im = cut(im, box, s)
     if self.background=='none': im = im.convert('RGB')
-    elif im.mode=='RGBA': im = flatten(im, random_background(s, u[6:14]) if self.background=='random' else (255,255,255))
+    elif im.mode=='RGBA':
+        im = flatten(
+            im,
+            random_background(s, u[6:14]) if self.background=='random' else (255,255,255))
     if self.flip and u[5]<.5: im = ImageOps.mirror(im)
     x = torch.from_numpy(np.array(im)).permute(2,0,1).float().div_(255)
-    if self.mean is not None: x = (x - torch.tensor(self.mean).view(3,1,1))/torch.tensor(self.std).view(3,1,1)
+    if self.mean is not None:
+        x = (x - torch.tensor(self.mean).view(3,1,1))/torch.tensor(self.std).view(3,1,1)
     return x.contiguous()
 
 # %% ../../nbs/data/10_images.ipynb #4f4a644d
-def _norm(prep): return [None if prep.get(k) is None else tuple(prep.get(k)) for k in ('normalize_mean','normalize_std')]
+def _norm(prep):
+    return [
+        None if prep.get(k) is None else tuple(prep.get(k))
+        for k in ('normalize_mean','normalize_std')
+    ]
 
 def _crop_size(prep)->int:
-    if not prep.get('crop_size'): raise ValueError('dataset.preprocessing.crop_size is not set; give the side of the images in pixels')
+    if not prep.get('crop_size'):
+        raise ValueError(
+            'dataset.preprocessing.crop_size is not set; give the side of the images in pixels')
     return int(prep.get('crop_size'))
 
 # %% ../../nbs/data/10_images.ipynb #cd118ddc
 def train_transform(prep # `dataset.preprocessing` of the configuration
                    )->Transform:
     "The published train transform, with our additions if the configuration asks for them"
-    s = _crop_size(prep); mean,std = _norm(prep)
-    return Transform(s, int(prep.get('resize_shorter_edge') or s), prep.get('random_crop', True), prep.get('random_flip', True),
-                     prep.get('background') or 'none', prep.get('random_shift') or 0., tuple(prep.get('random_scale') or (1.,1.)), mean, std)
+    s = _crop_size(prep)
+    mean,std = _norm(prep)
+    return Transform(s, int(prep.get('resize_shorter_edge') or s), prep.get('random_crop', True),
+                     prep.get('random_flip', True),
+                     prep.get('background') or 'none',
+                     prep.get('random_shift') or 0., tuple(prep.get('random_scale') or (1.,1.)),
+                     mean, std)
 
 # %% ../../nbs/data/10_images.ipynb #c618c7f2
 def eval_transform(prep # `dataset.preprocessing` of the configuration
                   )->Transform:
     "The published evaluation transform: scale the shorter edge to `crop_size`, cut the centre"
-    s = _crop_size(prep); mean,std = _norm(prep)
-    return Transform(s, s, background='none' if (prep.get('background') or 'none')=='none' else 'white', mean=mean, std=std)
+    s = _crop_size(prep)
+    mean,std = _norm(prep)
+    return Transform(s, s, background='none' if
+                     (prep.get('background') or 'none')=='none' else 'white', mean=mean, std=std)
 
 # %% ../../nbs/data/10_images.ipynb #601c8cfc
 def keep_size(height:int, width:int, # Original size, in pixels
@@ -155,9 +186,15 @@ class ImageFolder:
     "Images in a folder: class = name of the subfolder, caption = text file beside the image"
     def __init__(self, path): # Folder
         self.path = read_path(path)
-        if not self.path.is_dir(): raise ValueError(f"'{shown(path)}' is no folder; give a folder with images, or with one subfolder a class")
+        if not self.path.is_dir():
+            raise ValueError(
+                f"'{shown(path)}' is no folder; give a folder with images, or with one subfolder a "
+                "class")
         self.files = image_files(self.path)
-        if not self.files: raise ValueError(f"'{shown(path)}' holds no image (such as .png, .jpg or .webp; hidden files do not count)")
+        if not self.files:
+            raise ValueError(
+                f"'{shown(path)}' holds no image (such as .png, .jpg or .webp; hidden files do not "
+                "count)")
         self.classes = sorted({self._class(f) for f in self.files}, key=natural) # class id → name
         self._cls = {c:i for i,c in enumerate(self.classes)}
 
@@ -174,7 +211,8 @@ def caption(self:ImageFolder, i:int)->str|None:
     file = (self.path/self.files[i]).with_suffix('.txt')
     if not file.is_file(): return None
     try: return file.read_text(encoding='utf-8').strip()
-    except UnicodeDecodeError: raise ValueError('its caption (.txt) is no UTF-8 text; store it as UTF-8') from None
+    except UnicodeDecodeError:
+        raise ValueError('its caption (.txt) is no UTF-8 text; store it as UTF-8') from None
 
 @patch
 def image(self:ImageFolder, i:int)->bytes:
@@ -190,11 +228,15 @@ def image(self:ImageFolder, i:int)->bytes:
 def read(self:ImageFolder, i:int,
          want=('cls','text'), # Fields to read, the others are None
         )->dict:
-    "Sample `i`: `key`, `image` (bytes), `cls`, `text` (None if there is no caption), and what only shards have"
+    """Sample `i`
+
+    `key`, `image` (bytes), `cls`, `text` (None if there is no caption), and what only shards have.
+    """
     file = self.files[i]
     cls = self._cls[self._class(file)] if 'cls' in want else None
     text = self.caption(i) if 'text' in want else None
-    return dict(key=file, image=self.image(i), cls=cls, text=text, recap=None, aes_score=None, json=None)
+    return dict(key=file, image=self.image(i), cls=cls, text=text, recap=None, aes_score=None,
+                json=None)
 
 @patch
 def __getitem__(self:ImageFolder, i:int)->dict:

@@ -30,12 +30,17 @@ from .images import ImageFolder, eval_transform, keep_size, train_transform
 from ..config import cache_folder, read_path, read_paths
 
 # %% ../../nbs/data/20_shards.ipynb #7b6caf25
-def write_shards(samples, # Dicts: `__key__`, image bytes under `webp`, `png` or `jpg`; `cls` int, `txt` str, `json` dict
-                 pattern, # Such as 'data/train-%06d.tar'
-                 maxcount:int=10_000, # Samples per shard
-                )->list[str]: # Paths of the shards
+def write_shards(
+        # Dicts: `__key__`, image bytes under `webp`, `png` or `jpg`; `cls` int, `txt` str, `json`
+        # dict
+        samples,
+        pattern, # Such as 'data/train-%06d.tar'
+        maxcount:int=10_000, # Samples per shard
+)->list[str]: # Paths of the shards
     "Write samples as WebDataset shards"
-    if '%' not in str(pattern): raise ValueError(f"The pattern '{pattern}' needs a place for the shard's number, such as train-%06d.tar")
+    if '%' not in str(pattern):
+        raise ValueError(
+            f"The pattern '{pattern}' needs a place for the shard's number, such as train-%06d.tar")
     samples,paths = iter(samples),[]
     sample = next(samples, None)
     while sample is not None:
@@ -54,16 +59,19 @@ def expand_source(source:str # One source: tar, brace pattern, wildcard or folde
     source = source.strip().removeprefix('file:')
     if not source: raise ValueError("A source is empty; give paths joined by '::'")
     if m := re.match(r'(\w+)://|(pipe|hdfs|s3|gs):', source):
-        raise ValueError(f"'{shown(source)}' is read as a stream ({m[0]}), which cannot be "
-                         "continued at an exact sample; "
-                         'put the shards on a mounted file system (download them, or mount the bucket) and give their path')
+        raise ValueError(
+            f"'{shown(source)}' is read as a stream ({m[0]}), which cannot be "
+            "continued at an exact sample; "
+            'put the shards on a mounted file system (download them, or mount the bucket) and give '
+            'their path')
     out = read_paths(source)
     missing = [f for f in out if not os.path.exists(f)]
     if missing:
         raise ValueError(f"'{shown(source)}': {len(missing)} of {len(out)} files do not exist, "
                          "the first is "
                          f"'{shown(missing[0])}'; correct the pattern")
-    if len(out)==1 and os.path.isdir(out[0]): return sorted(map(str, Path(out[0]).glob('*.tar'))) or out
+    if len(out)==1 and os.path.isdir(out[0]):
+        return sorted(map(str, Path(out[0]).glob('*.tar'))) or out
     bad = next((f for f in out if not f.endswith('.tar')), None)
     if bad:
         raise ValueError(f"'{shown(bad)}' is no .tar file; give uncompressed tar shards or a "
@@ -150,13 +158,19 @@ def _walk(path): # tar file
 # %% ../../nbs/data/20_shards.ipynb #9b3ae832
 def build_index(path)->Index: # Tar file
     "Walk along `path` once"
-    keys,first,names,rows,damage,seen = [],[],{},[],'',set()
+    keys = []
+    first = []
+    names = {}
+    rows = []
+    damage = ''
+    seen = set()
     for name,offset,size in _walk(path):
         if offset is None:
             damage = name
             break
         key,ext = _split(name)
-        if not ext or key.rpartition('/')[2].startswith('__'): continue # WebDataset keeps notes under such names
+        # WebDataset keeps notes under such names
+        if not ext or key.rpartition('/')[2].startswith('__'): continue
         if not keys or key!=keys[-1] or ext in seen: # another sample begins
             keys.append(key)
             first.append(len(rows))
@@ -181,7 +195,8 @@ class Shard(NamedTuple):
 
 def _stat(path, cache_dir)->Shard:
     st = os.stat(path)
-    return Shard(os.path.abspath(path), st.st_size, st.st_mtime_ns, str(cache_dir or cache_folder('shards')))
+    return Shard(os.path.abspath(path), st.st_size, st.st_mtime_ns,
+                 str(cache_dir or cache_folder('shards')))
 
 # %% ../../nbs/data/20_shards.ipynb #7eb72bb8
 @lru_cache(256)
@@ -191,11 +206,13 @@ def shard_index(shard:Shard)->Index:
     file = Path(shard.cache)/f'{Path(shard.path).stem}-{state}.npz'
     try:
         with np.load(file) as f:
-            return Index(f['keys'], f['first'], json.loads(str(f['names'])), f['kind'], f['offset'], f['size'], str(f['damage']))
+            return Index(f['keys'], f['first'], json.loads(str(f['names'])), f['kind'], f['offset'],
+                         f['size'], str(f['damage']))
     except Exception: pass # not there, or damaged: readers of zip files raise anything
     idx = build_index(shard.path)
     try:
-        with atomic_write(file) as tmp, open(tmp, 'wb') as f: np.savez(f, **idx._asdict() | dict(names=json.dumps(idx.names)))
+        with atomic_write(file) as tmp, open(tmp, 'wb') as f:
+            np.savez(f, **idx._asdict() | dict(names=json.dumps(idx.names)))
     except OSError as e:
         warnings.warn(f"Cannot keep the index of '{shown(shard.path)}' in '{shown(shard.cache)}' "
                       f"({reason(e)}); set dataset.params.cache_dir to a folder that can be "
@@ -212,7 +229,8 @@ def image_member(names)->str|None:
 class _File:
     "An open file that closes itself when it is forgotten"
     def __init__(self, path): self.fd = os.open(path, os.O_RDONLY)
-    def __del__(self, close=os.close): close(self.fd) # bound early: `os` may be gone when the interpreter ends
+    def __del__(self, close=os.close):
+        close(self.fd) # bound early: `os` may be gone when the interpreter ends
 
 @lru_cache(128)
 def _open(shard:Shard)->_File: return _File(shard.path)
@@ -224,7 +242,8 @@ def _read(shard:Shard, offset:int, size:int)->bytes:
     if size>MAX_BYTES:
         raise ValueError(f'has a member of {size:,} bytes; an image has at most {MAX_BYTES:,}')
     data = os.pread(_open(shard).fd, size, offset)
-    if len(data)<size: raise ValueError(f'{len(data)} of {size} bytes could be read: the shard was cut off')
+    if len(data)<size:
+        raise ValueError(f'{len(data)} of {size} bytes could be read: the shard was cut off')
     return data
 
 # %% ../../nbs/data/20_shards.ipynb #5afa8c6b
@@ -237,7 +256,9 @@ class ShardDataset:
         self.shards = [_stat(p, cache_dir) for p in paths]
         with ThreadPoolExecutor(8) as ex: # network file systems answer slowly, but many at once
             size = lambda s: (len(shard_index(s).keys), shard_index(s).damage)
-            idxs = list(tqdm(ex.map(size, self.shards), 'indexing shards', len(paths), leave=False, disable=len(paths)<20))
+            idxs = list(
+                tqdm(ex.map(size, self.shards), 'indexing shards', len(paths), leave=False,
+                     disable=len(paths)<20))
         self.sizes = [n for n,_ in idxs]
         self.damaged = {s.path: d for s,(_,d) in zip(self.shards, idxs) if d}
         self.ends = np.cumsum(self.sizes)
@@ -249,7 +270,8 @@ class ShardDataset:
     def __len__(self): return int(self.ends[-1])
     def __repr__(self):
         first = shown(self.shards[0].path)
-        return f"ShardDataset: {len(self):,} samples in {len(self.shards)} shards, the first is '{first}'"
+        return (f"ShardDataset: {len(self):,} samples in {len(self.shards)} shards, the first is "
+                f"'{first}'")
 
 # %% ../../nbs/data/20_shards.ipynb #c545125a
 FIELDS = ('cls','text','recap','aes_score','json') # what a sample may say about its image
@@ -266,13 +288,15 @@ def class_id(value)->int: # A whole number; 3.0 is one, true and '3' are none
 def _class(data:bytes)->int:
     "A class as it is stored"
     if not data.strip().isdigit() or len(data.strip())>10 or int(data)>=2**31:
-        raise ValueError(f'its class (.cls) must be a whole number from 0 to 2³¹−1, but is {data[:24]!r}')
+        raise ValueError(
+            f'its class (.cls) must be a whole number from 0 to 2³¹−1, but is {data[:24]!r}')
     return int(data)
 
 def _words(data:bytes, member:str)->str:
     "A caption as it is stored"
     try: return data.decode().strip()
-    except UnicodeDecodeError: raise ValueError(f'its caption (.{member}) is no UTF-8 text; store it as UTF-8') from None
+    except UnicodeDecodeError:
+        raise ValueError(f'its caption (.{member}) is no UTF-8 text; store it as UTF-8') from None
 
 def _score(data)->float:
     "An aesthetic score as it is stored"
@@ -287,7 +311,8 @@ def _score(data)->float:
 def _meta(data:bytes):
     "The `.json` of a sample"
     try: return json.loads(data)
-    except (ValueError, RecursionError) as e: raise ValueError(f'its .json cannot be read ({e})') from None
+    except (ValueError, RecursionError) as e:
+        raise ValueError(f'its .json cannot be read ({e})') from None
 
 # %% ../../nbs/data/20_shards.ipynb #927a60d9
 def _second(recap)->str: # The caption itself
@@ -304,8 +329,11 @@ def _labels(get, # `get(name)`: a member's bytes or None
     inside = any(k in want and raw[k] is None for k in ('recap','aes_score'))
     meta = _meta(raw['json']) if raw['json'] is not None and ('json' in want or inside) else None
     more = meta if isinstance(meta, dict) else {}
-    recap = _words(raw['recap'], 'recap_txt') if raw['recap'] else more.get('recap_txt') if 'recap' in want else None
-    score = raw['aes_score'] if raw['aes_score'] is not None else more.get('aes_score') if 'aes_score' in want else None
+    recap = _words(
+        raw['recap'],
+        'recap_txt') if raw['recap'] else more.get('recap_txt') if 'recap' in want else None
+    score = raw['aes_score'] if raw['aes_score'] is not None else more.get(
+        'aes_score') if 'aes_score' in want else None
     return dict(cls=None if raw['cls'] is None else _class(raw['cls']),
                 text=None if raw['text'] is None else _words(raw['text'], 'txt'),
                 recap=None if recap is None else _second(recap),
@@ -325,7 +353,9 @@ def _sample(self:ShardDataset, i:int)->tuple: # Key, names of the members, `name
 @patch
 def read(self:ShardDataset, i:int,
          want=FIELDS, # Fields to read, the others are None
-        )->dict: # `key`, `image` (bytes), `cls`, `text`, `recap`, `aes_score`, `json`; None where there is none
+        # `key`, `image` (bytes), `cls`, `text`, `recap`, `aes_score`, `json`; None where there is
+        # none
+        )->dict:
     "Sample `i`, image still compressed"
     key,names,get = self._sample(i)
     kind = image_member(names)
@@ -346,18 +376,22 @@ def _scattered(self:ShardDataset, i:int)->str:
     k = int(np.searchsorted(self.ends, i, side='right'))
     keys = shard_index(self.shards[k]).keys
     if len(np.unique(keys))==len(keys): return ''
-    return '; other members of the same sample lie elsewhere in the shard: write it again in the order of names (tar --sort=name)'
+    return ('; other members of the same sample lie elsewhere in the shard: write it again in the '
+            'order of names (tar --sort=name)')
 
 @patch
 def key(self:ShardDataset, i:int)->str:
     "Where sample `i` is, for messages"
     k = int(np.searchsorted(self.ends, i, side='right'))
-    return shown(f'{self.shards[k].path}: {shard_index(self.shards[k]).keys[i-(int(self.ends[k-1]) if k else 0)]}')
+    return shown(
+        f'{self.shards[k].path}: '
+        f'{shard_index(self.shards[k]).keys[i-(int(self.ends[k-1]) if k else 0)]}')
 
 # %% ../../nbs/data/20_shards.ipynb #f45e34da
 def keyed(seed:int, purpose:str, *ids:int)->np.random.Generator:
     "A generator that is a function of its arguments"
-    return np.random.default_rng([('shards','window','mixture','sample').index(purpose), seed, len(ids), *ids])
+    return np.random.default_rng([('shards','window','mixture','sample').index(purpose), seed,
+                                  len(ids), *ids])
 
 # %% ../../nbs/data/20_shards.ipynb #82897868
 WINDOW = 2**16 # samples shuffled together
@@ -373,15 +407,21 @@ class Order:
         self.starts,self.n = np.cumsum(self.sizes)-self.sizes,int(self.sizes.sum())
         self.epoch,self.samples = lru_cache(2)(self._epoch),lru_cache(2)(self._samples)
 
-    def _epoch(self, e): # shards in the order of this epoch, the window of each, and where each window ends
+    def _epoch(
+            self,
+            e): # shards in the order of this epoch, the window of each, and where each window ends
         shards = keyed(self.seed, 'shards', self.source, e).permutation(len(self.sizes))
         ends = np.cumsum(self.sizes[shards])
-        window = np.unique((ends-1)//max(self.window, 1), return_inverse=True)[1] if self.n>self.window else np.zeros(len(shards), int)
+        window = np.unique(
+            (ends-1)//max(self.window, 1),
+            return_inverse=True)[1] if self.n>self.window else np.zeros(len(shards), int)
         return shards, window, ends[np.flatnonzero(np.diff(window, append=window[-1]+1))]
 
     def _samples(self, e, w): # sample numbers of window w, shuffled
         shards,window,_ = self.epoch(e)
-        ids = np.concatenate([np.arange(self.starts[s], self.starts[s]+self.sizes[s]) for s in shards[window==w]])
+        ids = np.concatenate([
+            np.arange(self.starts[s], self.starts[s]+self.sizes[s]) for s in shards[window==w]
+        ])
         return keyed(self.seed, 'window', self.source, e, w).permutation(ids)
 
     def __getitem__(self, q:int)->int:
@@ -398,10 +438,15 @@ def shares(weights, n:int # Sources
     "Whole numbers that add up to `BLOCK`, proportional to `weights`"
     w = np.asarray(weights, float)
     if len(w)!=n or not np.isfinite(w).all() or (w<=0).any():
-        raise ValueError(f'mixture_weights={list(weights)} for {n} sources; give one number above 0 per source')
-    exact = w/w.sum()*BLOCK; k = np.floor(exact).astype(int)
+        raise ValueError(
+            f'mixture_weights={list(weights)} for {n} sources; give one number above 0 per source')
+    exact = w/w.sum()*BLOCK
+    k = np.floor(exact).astype(int)
     k[np.argsort(k-exact, kind='stable')[:BLOCK-k.sum()]] += 1 # the largest remainders round up
-    if (k==0).any(): raise ValueError(f'mixture_weights={list(weights)}: a share below 1/{BLOCK} never comes up; leave that source out or raise it')
+    if (k==0).any():
+        raise ValueError(
+            f'mixture_weights={list(weights)}: a share below 1/{BLOCK} never comes up; leave that '
+            'source out or raise it')
     return k
 
 # %% ../../nbs/data/20_shards.ipynb #3d405674
@@ -418,7 +463,8 @@ class Mixture:
         self.orders = [Order(s, seed, i, window) for i,s in enumerate(groups)]
         self.block = lru_cache(2)(self._block)
 
-    def _block(self, b): # source of each place in block b, and how often it came before in this block
+    def _block(self,
+               b): # source of each place in block b, and how often it came before in this block
         src = keyed(self.seed, 'mixture', b).permutation(np.repeat(np.arange(len(self.k)), self.k))
         rank = np.empty_like(src)
         for s in range(len(self.k)): rank[src==s] = np.arange(self.k[s])
@@ -426,9 +472,12 @@ class Mixture:
 
     def __getitem__(self, p:int)->tuple[int,int]:
         if self.k is None:
-            i = self.orders[0][p]; s = int(np.searchsorted(self.ends, i, side='right'))
+            i = self.orders[0][p]
+            s = int(np.searchsorted(self.ends, i, side='right'))
             return s, i - (int(self.ends[s-1]) if s else 0)
-        b,o = divmod(p, BLOCK); src,rank = self.block(b); s = int(src[o])
+        b,o = divmod(p, BLOCK)
+        src,rank = self.block(b)
+        s = int(src[o])
         return s, self.orders[s][b*int(self.k[s]) + int(rank[o])]
 
 # %% ../../nbs/data/20_shards.ipynb #be3d66e1
@@ -436,20 +485,28 @@ class _Unwanted(ValueError): "Left out by a filter, not broken"
 
 class Samples:
     "Reads what belongs at a position"
-    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True, num_classes=None, recap=0., strip=True, short=0.):
+    def __init__(self, sources, transform, seed, cls=True, text=False, filtered=False, replace=True,
+                 num_classes=None, recap=0., strip=True, short=0.):
         self.num_classes = num_classes # of the model; None: any class will do
         self.sources,self.transform,self.seed = sources,transform,seed
         self.cls,self.text,self.filtered,self.replace = cls,text,filtered,replace
-        self.recap,self.strip,self.short = recap,strip,short # share of generated captions, does their opening formula go, share of shortened ones
+        # share of generated captions, does their opening formula go, share of shortened ones
+        self.recap,self.strip,self.short = recap,strip,short
 
     def read(self, s:int, i:int, rng)->dict:
         "Sample `i` of source `s`, transformed"
         x = self.raw(s, i)
         if self.cls and x['cls'] is None:
-            raise ValueError('has no class (.cls); without classes set dataset.params.dataset_with_class_label=false' + self._scattered(s, i))
-        if self.num_classes and x['cls'] is not None and x['cls']>=self.num_classes: raise ValueError(f"has class {x['cls']}, the model knows 0 to {self.num_classes-1}")
-        if self.filtered and not keep_size(*self._size(s, i, x)): raise _Unwanted('small or elongated')
-        return dict(image=self.transform(x['image'], rng), cls=-1 if x['cls'] is None else x['cls'], key=x['key']) | self.words(x, rng)
+            raise ValueError(
+                'has no class (.cls); without classes set '
+                'dataset.params.dataset_with_class_label=false'
+                + self._scattered(s, i))
+        if self.num_classes and x['cls'] is not None and x['cls']>=self.num_classes:
+            raise ValueError(f"has class {x['cls']}, the model knows 0 to {self.num_classes-1}")
+        if self.filtered and not keep_size(*self._size(s, i, x)):
+            raise _Unwanted('small or elongated')
+        return dict(image=self.transform(x['image'], rng), cls=-1 if x['cls'] is None else x['cls'],
+                    key=x['key']) | self.words(x, rng)
 
 # %% ../../nbs/data/20_shards.ipynb #f1188347
 @patch
@@ -479,15 +536,27 @@ def _size(self:Samples, s:int, i:int, x:dict)->tuple: # Height, width
 # %% ../../nbs/data/20_shards.ipynb #ca35de5c
 @patch
 def words(self:Samples, x:dict, rng)->dict: # `text`; also `aes_score` where captions are asked for
-    "Caption and aesthetic score (NaN where there is none); the draw comes last, so that pictures do not depend on it"
-    text = choose_caption(x['text'], x['recap'], self.recap, rng.random() if x['recap'] else 0., self.strip)
-    if text and self.short and rng.random()<self.short: text = shorten(text, rng.random(), rng.random())
-    if not self.text: return dict(text=text or '')
-    if text is None and self.replace: raise ValueError('has no caption (.txt); without captions set dataset.params.dataset_with_text_label=false')
-    return dict(text=text or '', aes_score=float('nan') if x['aes_score'] is None else x['aes_score'])
+    """Caption and aesthetic score (NaN where there is none)
 
-def _caption_choices(prep, train:bool)->dict: # What `Samples` asks about captions; evaluation takes them as they are
-    return dict(recap=prep.use_recap_prob*train, strip=prep.preproc_recap, short=prep.short_text_prob*train)
+    The draw comes last, so that pictures do not depend on it.
+    """
+    text = choose_caption(x['text'], x['recap'], self.recap,
+                          rng.random() if x['recap'] else 0., self.strip)
+    if text and self.short and rng.random()<self.short:
+        text = shorten(text, rng.random(), rng.random())
+    if not self.text: return dict(text=text or '')
+    if text is None and self.replace:
+        raise ValueError(
+            'has no caption (.txt); without captions set '
+            'dataset.params.dataset_with_text_label=false')
+    return dict(text=text or '',
+                aes_score=float('nan') if x['aes_score'] is None else x['aes_score'])
+
+def _caption_choices(
+        prep, train:bool
+)->dict: # What `Samples` asks about captions; evaluation takes them as they are
+    return dict(recap=prep.use_recap_prob*train, strip=prep.preproc_recap,
+                short=prep.short_text_prob*train)
 
 def _original_size(x)->tuple[int,int]: # height, width
     hw = [(x['json'] or {}).get(f'original_{side}') for side in ('height','width')]
@@ -515,16 +584,21 @@ def where(self:Samples, s:int, i:int)->str:
     return src.key(i) if hasattr(src, 'key') else shown(f'{src.path}/{src.files[i]}')
 
 # %% ../../nbs/data/20_shards.ipynb #6ac8a9f6
-def _column(values): # One field of all samples: tensors are stacked, numbers become a tensor, texts stay a list
+def _column(
+    values
+): # One field of all samples: tensors are stacked, numbers become a tensor, texts stay a list
     if isinstance(values[0], Tensor): return torch.stack(values)
     kind = {int: torch.int64, float: torch.float32}.get(type(values[0]))
     return values if kind is None else torch.tensor(values, dtype=kind)
 
-def collate(samples:list[dict])->dict: # `image` b 3 h w, `cls` b, `text` and `key` lists, or whatever fields the samples have
+def collate(
+    samples:list[dict]
+)->dict: # `image` b 3 h w, `cls` b, `text` and `key` lists, or whatever fields the samples have
     "One batch; samples that could not be read are only counted"
     good = [x for x in samples if 'key' in x]
     fields = {k: _column([x[k] for x in good]) for k in (good[0] if good else ()) if k!='skipped'}
-    return fields | dict(skipped=[k for x in samples for k in x['skipped']], failed=any(x.get('failed') for x in samples))
+    return fields | dict(skipped=[k for x in samples for k in x['skipped']], failed=any(
+        x.get('failed') for x in samples))
 
 # %% ../../nbs/data/20_shards.ipynb #25c39dc8
 def damage(sources)->dict: # Shard → what is wrong with it
@@ -556,21 +630,28 @@ class Loader:
         self.batch_size,self.rank,self.world = batch_size,rank,world
         self.position,self._loaded,self._skipped,self.filtered,self.broken = 0,0,0,0,{}
         self._damaged = warn_damaged(samples.sources)
-        self.dl = DataLoader(samples, batch_sampler=_Positions(self), num_workers=num_workers, collate_fn=collate,
-                             persistent_workers=num_workers>0, pin_memory=torch.cuda.is_available())
+        self.dl = DataLoader(samples, batch_sampler=_Positions(self), num_workers=num_workers,
+                             collate_fn=collate, persistent_workers=num_workers>0,
+                             pin_memory=torch.cuda.is_available())
 
     @property
-    def skipped(self): return self._skipped + len(self._damaged) # how often something broken was met
+    def skipped(self):
+        return self._skipped + len(self._damaged) # how often something broken was met
     @property
     def num_samples(self): return sum(map(len, self.samples.sources))
     def __len__(self):
-        if self.total is None: raise TypeError('A training loader is endless and has no length; `num_samples` is the size of an epoch')
+        if self.total is None:
+            raise TypeError(
+                'A training loader is endless and has no length; `num_samples` is the size of an '
+                'epoch')
         return max(0, -(-(self.total-self.rank)//self.world)+self.batch_size-1)//self.batch_size
 
 # %% ../../nbs/data/20_shards.ipynb #be7b39b2
 class _Positions:
     "What this rank reads, batch by batch, from the loader's position on"
-    def __init__(self, loader): self.loader = weakref.proxy(loader) # no cycle: workers must stop as soon as the loader is dropped
+    def __init__(self, loader):
+        self.loader = weakref.proxy(
+            loader) # no cycle: workers must stop as soon as the loader is dropped
     def __iter__(self):
         l = self.loader
         for start in count(l.position, l.batch_size*l.world):
@@ -586,24 +667,32 @@ def __iter__(self:Loader):
     if self.total is not None: self.position,self._loaded = self._loaded,0
     before = self._skipped
     for batch in self.dl:
-        self.position += self.batch_size*self.world # before handing out: whoever has the batch may save the state
+        # before handing out: whoever has the batch may save the state
+        self.position += self.batch_size*self.world
         self._note(skipped := batch.pop('skipped'))
         if batch.pop('failed'):
             where,why,_ = skipped[-1]
-            raise ValueError(f'{ATTEMPTS} samples in a row cannot be used; the last is {where}: {why}')
+            raise ValueError(
+                f'{ATTEMPTS} samples in a row cannot be used; the last is {where}: {why}')
         if 'key' in batch: yield batch
     if self._skipped-before>=self.total:
-        raise ValueError(f'None of the {self.total} samples can be used; the first is ' + ': '.join(next(iter(self.broken.items()))))
+        raise ValueError(f'None of the {self.total} samples can be used; the first is ' +
+                         ': '.join(next(iter(self.broken.items()))))
 
+# %% ../../nbs/data/20_shards.ipynb #cfe7dec0
 @patch
 def _note(self:Loader, skipped):
     "Count what was skipped; warn of each the first time"
     for where,why,unwanted in skipped:
-        if unwanted: self.filtered += 1; continue
+        if unwanted:
+            self.filtered += 1
+            continue
         self._skipped += 1
         if where in self.broken or len(self.broken)>=1000: continue
         self.broken[where] = why
-        if (n := len(self.broken))<=20: warnings.warn(f'Skipped {where}: {why}' + ' (further ones are only counted: `loader.skipped`)'*(n==20))
+        if (n := len(self.broken))<=20:
+            warnings.warn(f'Skipped {where}: {why}' +
+                          ' (further ones are only counted: `loader.skipped`)'*(n==20))
 
 # %% ../../nbs/data/20_shards.ipynb #3b77a012
 @patch
@@ -619,15 +708,20 @@ def losses(self:Loader)->str: # For the end of a run; '' if nothing is lost
 @patch
 def state_dict(self:Loader)->dict:
     "All that is needed to go on: the position, and what it belongs to"
-    return dict(position=self.position, seed=self.samples.seed, num_samples=self.num_samples, skipped=self._skipped, filtered=self.filtered)
+    return dict(position=self.position, seed=self.samples.seed, num_samples=self.num_samples,
+                skipped=self._skipped, filtered=self.filtered)
 
 @patch
 def load_state_dict(self:Loader, state:dict):
     "Go on where `state` was taken; the number of ranks, workers and the batch size may differ"
     if state['seed']!=self.samples.seed:
-        raise ValueError(f"The state belongs to shuffle_seed={state['seed']}, this loader has {self.samples.seed}; set the same seed to continue")
+        raise ValueError(
+            f"The state belongs to shuffle_seed={state['seed']}, this loader has "
+            f"{self.samples.seed}; set the same seed to continue")
     if state['num_samples']!=self.num_samples:
-        warnings.warn(f"The data had {state['num_samples']} samples and now has {self.num_samples}: the run goes on, but not with the order it would have had")
+        warnings.warn(
+            f"The data had {state['num_samples']} samples and now has {self.num_samples}: the run "
+            "goes on, but not with the order it would have had")
     self.position = self._loaded = state['position']
     self._skipped,self.filtered = state['skipped'],state['filtered']
 
@@ -636,7 +730,10 @@ def open_sources(spec:str, # Sources joined by `::`
                  cache_dir=None)->list:
     "A `ShardDataset` or `ImageFolder` for each source"
     files = [expand_source(s) for s in str(spec).split('::')]
-    return [ImageFolder(f[0]) if len(f)==1 and os.path.isdir(f[0]) else ShardDataset(f, cache_dir) for f in files]
+    return [
+        ImageFolder(f[0]) if len(f)==1 and os.path.isdir(f[0]) else ShardDataset(f, cache_dir)
+        for f in files
+    ]
 
 class _InTurn:
     "Position → (source, sample) in the order they are stored"
@@ -645,7 +742,8 @@ class _InTurn:
         s = int(np.searchsorted(self.ends, p, side='right'))
         return s, p - (int(self.ends[s-1]) if s else 0)
 
-def _cores()->int: return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+def _cores()->int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
 # %% ../../nbs/data/20_shards.ipynb #a5b9eb9b
 CLASSES = 'classes.json' # beside a generator's weights: the name of each class id
@@ -657,11 +755,13 @@ def class_names(sources)->list[str]: # Empty if nothing is known
     known = [c for c in every if c and c!=['.']]
     if not known: return []
     if any(c!=known[0] for c in every):
-        warnings.warn('The sources name their classes differently, so one class id means several things; '
-                      f'the first says {known[0][:3]}, another {next(c for c in every if c!=known[0])[:3]}')
+        warnings.warn(
+            'The sources name their classes differently, so one class id means several things; '
+            f'the first says {known[0][:3]}, another {next(c for c in every if c!=known[0])[:3]}')
         return []
     return known[0]
 
+# %% ../../nbs/data/20_shards.ipynb #e04b7626
 def save_class_names(sources, folder)->str: # For the eye, '' if nothing is known
     "Write `classes.json` into the folder of a run"
     names = class_names(sources)
@@ -669,10 +769,12 @@ def save_class_names(sources, folder)->str: # For the eye, '' if nothing is know
         return ''
     before = read_class_names(folder)
     if before and before!=names:
-        raise ValueError(f'the classes of {shown(folder)} were {before[:5]}… when it began and are now '
-                         f'{names[:5]}…: their numbers would mean something else. Give another '
-                         'experiment.output_dir, or the folders their old names.')
-    with atomic_write(Path(folder)/CLASSES) as tmp: tmp.write_text(json.dumps(names, indent=0) + '\n')
+        raise ValueError(
+            f'the classes of {shown(folder)} were {before[:5]}… when it began and are now '
+            f'{names[:5]}…: their numbers would mean something else. Give another '
+            'experiment.output_dir, or the folders their old names.')
+    with atomic_write(Path(folder)/CLASSES) as tmp:
+        tmp.write_text(json.dumps(names, indent=0) + '\n')
     some = ', '.join(f'{i} {shown(n)}' for i,n in enumerate(names[:20]))
     return f' classes  {some}' + ', …'*(len(names)>20)
 
@@ -688,21 +790,29 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
                 split:str='train', # train: endless and random; eval: once through, in order
                 batch_size:int|None=None, # Per rank; training.per_gpu_batch_size by default
                 rank:int=0, world:int=1, # This process, of how many
-                num_workers:int|None=None, # dataset.params.num_workers_per_gpu by default, but no more than there are cores
+                # dataset.params.num_workers_per_gpu by default, but no more than there are cores
+                num_workers:int|None=None,
                 seed:int|None=None, # dataset.params.shuffle_seed, else training.seed, by default
                 transform=None, # Instead of the one the configuration describes
                )->Loader:
     "The loader of a split"
-    if split not in ('train','eval'): raise ValueError(f"split='{split}'; accepted: 'train', 'eval'")
+    if split not in ('train','eval'):
+        raise ValueError(f"split='{split}'; accepted: 'train', 'eval'")
     prm,prep,train = cfg.dataset.params,cfg.dataset.preprocessing,split=='train'
     spec = prm[f'{split}_shards_path_or_url']
-    if not spec: raise ValueError(f'dataset.params.{split}_shards_path_or_url is not set; give shards or a folder of images')
+    if not spec:
+        raise ValueError(
+            f'dataset.params.{split}_shards_path_or_url is not set; give shards or a folder of '
+            'images')
     sources = open_sources(spec, prm.cache_dir)
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
     transform = transform or (train_transform if train else eval_transform)(prep)
     num_classes = cfg.model.generator.condition_num_classes if cfg.model.generator.hidden_size else None
-    samples = Samples(sources, transform, seed, prm.dataset_with_class_label, prm.dataset_with_text_label, train and prep.res_ratio_filtering, train, num_classes,
-                      **_caption_choices(prep, train))
-    order = Mixture([getattr(s, 'sizes', [len(s)]) for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
+    samples = Samples(sources, transform, seed, prm.dataset_with_class_label,
+                      prm.dataset_with_text_label, train and prep.res_ratio_filtering, train,
+                      num_classes, **_caption_choices(prep, train))
+    order = Mixture([getattr(s, 'sizes', [len(s)])
+                     for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
-    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, None if train else sum(map(len, sources)))
+    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world,
+                  num_workers, None if train else sum(map(len, sources)))

@@ -47,7 +47,8 @@ def _stored(text:str)->bytes: # A file name need not be UTF-8
 
 def _pack(texts): # Strings → one array of bytes, and where each ends
     data = [_stored(t) for t in texts]
-    return np.frombuffer(b''.join(data), np.uint8), np.cumsum([len(d) for d in data], dtype=np.int64)
+    return np.frombuffer(b''.join(data), np.uint8), np.cumsum([len(d) for d in data],
+                                                              dtype=np.int64)
 
 def id_type(codebook_size:int)->type: # Smallest type whose numbers are safe to use as ids
     return np.uint16 if codebook_size<=2**16 else np.uint32
@@ -173,18 +174,25 @@ def _check_ends(name:str, ends:np.ndarray, packed:np.ndarray): # Of texts that a
 @patch
 def _text(self:TokenShard, name, i): # Entry i of a packed array
     ends = self.arrays[f'{name}_end']
-    return self.arrays[name][ends[i-1] if i else 0:ends[i]].tobytes().decode('utf-8', 'surrogateescape')
+    return self.arrays[name][ends[i-1] if i else 0:ends[i]].tobytes().decode(
+        'utf-8', 'surrogateescape')
 
 @patch
-def __getitem__(self:TokenShard, row:int)->dict: # `key`, `tokens`, `cls`, `text`, `recap`, `aes_score`; of a VAE also `logvar`
+def __getitem__(
+    self:TokenShard, row:int
+)->dict: # `key`, `tokens`, `cls`, `text`, `recap`, `aes_score`; of a VAE also `logvar`
     "Row `row`: variant `row % v` of image `row // v`"
-    i,v = divmod(row, len(self.info.variants)); a = self.arrays
-    get = lambda name: torch.from_numpy(a[name][i,v].astype(np.float32 if self.info.source.kind=='vae' else np.int64))
+    i,v = divmod(row, len(self.info.variants))
+    a = self.arrays
+    get = lambda name: torch.from_numpy(a[name][i,v].astype(np.float32 if self.info.source.kind==
+                                                            'vae' else np.int64))
     cls = int(a['cls'][i])
     if cls<-1: raise ValueError(f'has class {cls}; classes count from 0, and -1 stands for none')
     score = float(a['aes_score'][i]) if 'aes_score' in a else float('nan')
-    x = dict(key=self._text('keys', i), tokens=get('tokens'), cls=None if cls<0 else cls, text=self._text('text', i) or None,
-             recap=(self._text('recap', i) if 'recap' in a else '') or None, aes_score=None if np.isnan(score) else score)
+    x = dict(key=self._text('keys', i), tokens=get('tokens'), cls=None if cls<0 else cls,
+             text=self._text('text', i) or None,
+             recap=(self._text('recap', i) if 'recap' in a else '') or None,
+             aes_score=None if np.isnan(score) else score)
     return x | (dict(logvar=get('logvar')) if 'logvar' in a else {})
 
 # %% ../../nbs/data/45_token_shards.ipynb #19bcaab8
@@ -205,8 +213,10 @@ def read_manifest(folder)->dict|None: # None if there is none
     return m
 
 # %% ../../nbs/data/45_token_shards.ipynb #e7d5e305
-def token_files(source:str # A folder of token shards, a `.safetensors` or `.jsonl` file, a brace pattern or a wildcard
-               )->list[str]: # Files; none if this is no source of tokens
+def token_files(
+    source:
+    str # A folder of token shards, a `.safetensors` or `.jsonl` file, a brace pattern or a wildcard
+)->list[str]: # Files; none if this is no source of tokens
     "The files of tokens behind one source"
     path = str(read_path(source.strip()))
     if os.path.isdir(path): return _folder_files(path)
@@ -248,7 +258,9 @@ def pieces(n:int)->list[int]: # Sizes of the pieces of `n` rows
 @lru_cache(256)
 def _shard(path, size, mtime): return TokenShard(path) # a file that changed is opened anew
 
-def _opened(path)->TokenShard: st = os.stat(path); return _shard(str(path), st.st_size, st.st_mtime_ns)
+def _opened(path)->TokenShard:
+    st = os.stat(path)
+    return _shard(str(path), st.st_size, st.st_mtime_ns)
 
 # %% ../../nbs/data/45_token_shards.ipynb #264df334
 class TokenDataset:
@@ -274,7 +286,9 @@ class TokenDataset:
         self.sizes,self.unread = pieces(len(self)),sum(len(s.info.skipped) for s in shards)
 
     def __len__(self): return int(self.ends[-1])
-    def __repr__(self): return f"TokenDataset: {len(self):,} lines of {self.source.num_tokens} tokens from '{self.source.name}', in {len(self.paths)} shards"
+    def __repr__(self):
+        return (f"TokenDataset: {len(self):,} lines of {self.source.num_tokens} tokens from "
+                f"'{self.source.name}', in {len(self.paths)} shards")
 
 # %% ../../nbs/data/45_token_shards.ipynb #680f9e3a
 @patch
@@ -283,8 +297,10 @@ def _same_source(self:TokenDataset, shards):
     def kind(s): return s.info.source._replace(name=''),'logvar' in s.arrays
     other = next((s for s in shards if kind(s)!=kind(shards[0])), None)
     if other is not None:
-        raise ValueError(f"'{shown(other.path)}' comes from another tokenizer "
-                         f"({other.info.source}) than '{shown(self.paths[0])}' ({self.source}); train on one of them")
+        raise ValueError(
+            f"'{shown(other.path)}' comes from another tokenizer "
+            f"({other.info.source}) than '{shown(self.paths[0])}' ({self.source}); train on one of "
+            "them")
 
 # %% ../../nbs/data/45_token_shards.ipynb #2b43db5c
 @patch
@@ -305,6 +321,7 @@ def key(self:TokenDataset, i:int)->str:
     shard,row = self._at(i)
     return shown(f'{shard.path}: row {row}')
 
+# %% ../../nbs/data/45_token_shards.ipynb #d9b7400b
 @patch
 def outside(self:TokenDataset, num_classes:int)->int: # Images
     "How many images belong to none of so many classes"
@@ -312,7 +329,9 @@ def outside(self:TokenDataset, num_classes:int)->int: # Images
     return int(sum(((c<0) | (c>=num_classes)).sum() for c in every))
 
 @patch
-def classes(self:TokenDataset)->tuple[int,int]: # Smallest and largest; smallest is −1 where an image has none
+def classes(
+    self:TokenDataset
+)->tuple[int,int]: # Smallest and largest; smallest is −1 where an image has none
     "The range of the class ids"
     every = np.concatenate([_opened(p).arrays['cls'] for p in self.paths])
     return int(every.min()),int(every.max())
@@ -374,7 +393,8 @@ class JSONLines:
 
     def __len__(self): return len(self.starts)-1
     def __repr__(self): return f"JSONLines: {len(self):,} lines in '{shown(self.path)}'"
-    def __getstate__(self): return dict(path=self.path, cache=self.cache) # a spawned worker maps the file itself
+    def __getstate__(self):
+        return dict(path=self.path, cache=self.cache) # a spawned worker maps the file itself
     def __setstate__(self, s): self.__init__(s['path'], s['cache'])
     def key(self, i): return shown(f'{self.path}: line {i+1}')
 
@@ -417,8 +437,11 @@ class TokenTars(ShardDataset):
 
     def __getitem__(self, i:int)->dict: # As of a `TokenShard`
         key,names,get = self._sample(i)
-        if 'token.npy' not in names: raise ValueError(f"has no tokens (token.npy), only {', '.join(names)}")
-        return dict(key=key) | self.line(get('token.npy')) | {k: v for k,v in _labels(get).items() if k!='json'}
+        if 'token.npy' not in names:
+            raise ValueError(f"has no tokens (token.npy), only {', '.join(names)}")
+        return dict(key=key) | self.line(
+            get('token.npy')) | {k: v
+                                 for k,v in _labels(get).items() if k!='json'}
 
 # %% ../../nbs/data/45_token_shards.ipynb #8203ba28
 @patch
@@ -426,7 +449,9 @@ def line(self:TokenTars, data:bytes)->dict: # `tokens`; of a VAE also `logvar`
     "Tokens of raw half floats"
     n,d = self.num_tokens,self.token_size
     if len(data)!=2*n*(2*d if d else 1):
-        raise ValueError(f"token.npy has {len(data)} bytes; {n} {'moments of %d channels'%d if d else 'ids'} in half floats have {2*n*(2*d if d else 1)}")
+        raise ValueError(
+            f"token.npy has {len(data)} bytes; {n} {'moments of %d channels'%d if d else 'ids'} in "
+            f"half floats have {2*n*(2*d if d else 1)}")
     x = torch.from_numpy(np.frombuffer(data, '<f2').astype(np.float32))
     if not x.isfinite().all(): raise ValueError('token.npy holds NaN or infinity')
     if d:
@@ -474,7 +499,8 @@ class TokenSamples(Samples):
         x = check_line(self.sources[s][i], self.sizes)
         t,c = x['tokens'],x['cls']
         moments = dict(moments=torch.cat([t, x['logvar']], -1)) if 'logvar' in x else {}  # n 2d
-        return dict(key=x['key'], tokens=t, cls=-1 if c is None else c) | moments | self.words(x, rng)
+        return dict(key=x['key'], tokens=t, cls=-1 if c is None else c) | moments | self.words(
+            x, rng)
 
 # %% ../../nbs/data/45_token_shards.ipynb #b3d7652f
 def line_sizes(cfg)->LineSizes: # Configuration of a generator
@@ -519,25 +545,38 @@ def open_tokens(spec:str, # Sources joined by `::`
                          'pretokenize all of them, or none')
     if images: return []
     def opened(fs):
-        return [JSONLines(f, cache_dir) for f in fs] if fs[0].endswith('.jsonl') else [TokenDataset(fs)]
+        return [JSONLines(f, cache_dir)
+                for f in fs] if fs[0].endswith('.jsonl') else [TokenDataset(fs)]
     return [d for _,fs in files for d in opened(fs)]
 
 # %% ../../nbs/data/45_token_shards.ipynb #7c9c45df
 def training_spec(cfg)->str:
-    "Where the training data are: `dataset.params.pretokenization` if it names some, else `train_shards_path_or_url`"
+    """Where the training data are
+
+    `dataset.params.pretokenization` if it names some, else `train_shards_path_or_url`
+    """
     p = cfg.dataset.params
-    if (p.pretokenization or 'false').lower() in ('true','false',''): return p.train_shards_path_or_url
+    if (p.pretokenization or 'false').lower() in ('true','false',''):
+        return p.train_shards_path_or_url
     return p.pretokenization
 
 # %% ../../nbs/data/45_token_shards.ipynb #6bbf5165
-def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the sizes of the generator
-                      split:str='train', # train: endless and random; eval: once through, in order
-                      batch_size:int|None=None, rank:int=0, world:int=1, num_workers:int|None=None, seed:int|None=None, # As for `make_loader`
-                      sizes:LineSizes|None=None, # What a line must have; what the published sections say unless given
-                      check:bool=True, # Leave out lines that do not fit the configured generator?
-                     )->Loader|None: # None if the data are images
+def make_token_loader(
+    cfg, # Configuration; reads `dataset`, `training`, and the sizes of the generator
+    split:str='train', # train: endless and random; eval: once through, in order
+    # As for `make_loader`
+    batch_size:int|None=None,
+    rank:int=0,
+    world:int=1,
+    num_workers:int|None=None,
+    seed:int|None=None,
+    # What a line must have; what the published sections say unless given
+    sizes:LineSizes|None=None,
+    check:bool=True, # Leave out lines that do not fit the configured generator?
+)->Loader|None: # None if the data are images
     "The loader of tokens of a split"
-    if split not in ('train','eval'): raise ValueError(f"split='{split}'; accepted: 'train', 'eval'")
+    if split not in ('train','eval'):
+        raise ValueError(f"split='{split}'; accepted: 'train', 'eval'")
     prm,train = cfg.dataset.params,split=='train'
     spec = training_spec(cfg) if train else prm.eval_shards_path_or_url
     if not spec:
@@ -546,12 +585,16 @@ def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, and the
     vq,sizes = cfg.model.vq_model,sizes or line_sizes(cfg)
     channels = vq.token_size if vq.quantize_mode=='vae' else None
     tars = dict(num_tokens=sizes.num_tokens, token_size=channels)
-    sources = open_tokens(spec, prm.cache_dir, tars if (prm.pretokenization or '').lower()=='true' else None)
+    sources = open_tokens(spec, prm.cache_dir, tars if
+                          (prm.pretokenization or '').lower()=='true' else None)
     if not sources: return None
     seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
     samples = TokenSamples(sources, seed, sizes if check else LineSizes(), replace=train,
-                           text=prm.dataset_with_text_label, **_caption_choices(cfg.dataset.preprocessing, train))
-    order = Mixture([s.sizes for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
+                           text=prm.dataset_with_text_label,
+                           **_caption_choices(cfg.dataset.preprocessing, train))
+    order = Mixture([s.sizes
+                     for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
     if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
     total = None if train else sum(map(len, sources))
-    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world, num_workers, total)
+    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world,
+                  num_workers, total)

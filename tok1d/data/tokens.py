@@ -47,7 +47,8 @@ def source(model, # A tokenizer
     k = model.codebook_size or 0
     kind = 'vq' if k else 'vae' # ids of any bottleneck, or vectors
     d = getattr(model, 'quantize', model).token_size
-    return Source(written_out(name), kind, model.num_tokens, k, d, model.image_size, fingerprint(model))
+    return Source(written_out(name), kind, model.num_tokens, k, d, model.image_size,
+                  fingerprint(model))
 
 # %% ../../nbs/data/40_tokens.ipynb #836d8e48
 class TokenSet(NamedTuple):
@@ -59,7 +60,8 @@ class TokenSet(NamedTuple):
 # %% ../../nbs/data/40_tokens.ipynb #d59f59f6
 def check_sizes(s:Source)->Source:
     "`s` itself, or a `ValueError` if there can be no such tokenizer"
-    if s.kind not in ('vq','vae'): raise ValueError(f"its tokenizer is of kind {s.kind!r}; known: 'vq', 'vae'")
+    if s.kind not in ('vq','vae'):
+        raise ValueError(f"its tokenizer is of kind {s.kind!r}; known: 'vq', 'vae'")
     if min(s.num_tokens, s.token_size, s.image_size, s.codebook_size+(s.kind=='vae'))<1:
         raise ValueError(f'its tokenizer has impossible sizes: {s}')
     return s
@@ -69,7 +71,8 @@ def check_tokens(ts:TokenSet)->TokenSet:
     "`ts` itself, or a `ValueError` that says what is wrong with it"
     t,s = ts.tokens,check_sizes(ts.source)
     shape = 'b n' if s.kind=='vq' else 'b n d'
-    if t.ndim!=len(shape.split()): raise ValueError(f'tokens of a {s.kind} must be `{shape}`, got shape {tuple(t.shape)}')
+    if t.ndim!=len(shape.split()):
+        raise ValueError(f'tokens of a {s.kind} must be `{shape}`, got shape {tuple(t.shape)}')
     if len(t)!=len(ts.names) or len(t)==0:
         raise ValueError(f'{len(ts.names)} names for {len(t)} lines of tokens; it takes one each, '
                          'and at least one')
@@ -77,12 +80,14 @@ def check_tokens(ts:TokenSet)->TokenSet:
         raise ValueError(f'{t.shape[1]} tokens an image; {shown(s.name)} has 1 to {s.num_tokens}')
     if s.kind=='vae': _check_floats(t, s)
     else: _check_ids(t, s)
-    if not all(isinstance(n, str) and n for n in ts.names): raise ValueError('every name must be a non-empty text')
+    if not all(isinstance(n, str) and n for n in ts.names):
+        raise ValueError('every name must be a non-empty text')
     return ts
 
 # %% ../../nbs/data/40_tokens.ipynb #d7475951
 def _check_ids(t:Tensor, s:Source):
-    if t.is_floating_point() or t.is_complex() or t.dtype==torch.bool: raise ValueError(f'ids must be integers, got {t.dtype}')
+    if t.is_floating_point() or t.is_complex() or t.dtype==torch.bool:
+        raise ValueError(f'ids must be integers, got {t.dtype}')
     lo,hi = t.min().item(),t.max().item()
     if lo<0 or hi>=s.codebook_size:
         raise ValueError(f'ids from {lo} to {hi}; the codebook of {shown(s.name)} has 0 to '
@@ -111,16 +116,22 @@ def save_tokens(ts:TokenSet,
                 path:str|Path, # Ends in `.safetensors` or `.json`
                )->Path:
     "Write `ts` beside `path` and rename"
-    check_tokens(ts); path = token_file(path)
+    check_tokens(ts)
+    path = token_file(path)
     head = dict(format=FORMAT, source=ts.source._asdict())
     with atomic_write(path) as f:
         if path.suffix=='.json':
-            lines = [json.dumps(dict(name=n, tokens=t)) for n,t in zip(ts.names, ts.tokens.tolist())]
-            f.write_text(json.dumps(head)[:-1] + ', "images": [\n' + ',\n'.join(lines) + '\n]}\n', encoding='utf-8')
+            lines = [
+                json.dumps(dict(name=n, tokens=t)) for n,t in zip(ts.names, ts.tokens.tolist())
+            ]
+            f.write_text(
+                json.dumps(head)[:-1] + ', "images": [\n' + ',\n'.join(lines) + '\n]}\n',
+                encoding='utf-8')
         else:
             small = torch.int16 if ts.source.codebook_size<=2**15 else torch.int32
             t = ts.tokens.float() if ts.source.kind=='vae' else ts.tokens.to(small)
-            save_file({'tokens': t.contiguous().cpu()}, f, metadata=dict(tok1d=json.dumps(head | dict(names=ts.names))))
+            save_file({'tokens': t.contiguous().cpu()}, f,
+                      metadata=dict(tok1d=json.dumps(head | dict(names=ts.names))))
     return path
 
 # %% ../../nbs/data/40_tokens.ipynb #eaa53854
@@ -141,10 +152,14 @@ def load_tokens(path:str|Path, # A file of `save_tokens`
     if not path.is_file(): raise ValueError(f"There is no token file '{shown(path)}'")
     try:
         d,names,t = (_read_json if path.suffix=='.json' else _read_safetensors)(path)
-        if d['format']!=FORMAT: raise ValueError(f"it is of format {d['format']!r}, this version reads {FORMAT!r}")
+        if d['format']!=FORMAT:
+            raise ValueError(f"it is of format {d['format']!r}, this version reads {FORMAT!r}")
         src = Source(**{k: typ(d['source'][k]) for k,typ in Source.__annotations__.items()})
-        return check_tokens(TokenSet(t.long() if src.kind=='vq' and not t.is_floating_point() else t, list(names), src))
-    except (ValueError,KeyError,TypeError,AttributeError,OverflowError,RuntimeError,RecursionError,SafetensorError) as e:
+        return check_tokens(
+            TokenSet(t.long() if src.kind=='vq' and not t.is_floating_point() else t, list(names),
+                     src))
+    except (ValueError,KeyError,TypeError,AttributeError,OverflowError,RuntimeError,
+            RecursionError,SafetensorError) as e:
         raise ValueError(f"'{shown(path)}' is no token file of tok1d, or a broken one: "
                          f"{reason(e)}") from e
 
@@ -154,7 +169,10 @@ def check_source(ts:TokenSet,
                  same_weights:bool=True, # Refuse a model of the same sizes with other weights?
                 ):
     "`ValueError` unless `own` can decode `ts`"
-    sizes = [f for f in ('kind','num_tokens','codebook_size','token_size','image_size') if getattr(ts.source, f)!=getattr(own, f)]
+    sizes = [
+        f for f in ('kind','num_tokens','codebook_size','token_size','image_size')
+        if getattr(ts.source, f)!=getattr(own, f)
+    ]
     if sizes:
         diff = ', '.join(f'{f} {getattr(ts.source, f)} (model: {getattr(own, f)})' for f in sizes)
         raise ValueError(f"These tokens come from '{shown(ts.source.name)}' and do not fit the "
@@ -180,9 +198,15 @@ def output_paths(names:list[str], # Relative paths of the originals
     out,seen = [],set()
     for name in names:
         p = PurePosixPath(name)
-        if p.is_absolute() or '..' in p.parts or not p.name: raise ValueError(f'the name {name!r} leaves the output folder; names must be relative paths in it')
-        stem = Path(*map(_clean, p.parts[:-1]), _clean(p.stem)); i = 1
+        if p.is_absolute() or '..' in p.parts or not p.name:
+            raise ValueError(
+                f'the name {name!r} leaves the output folder; names must be relative paths in it')
+        stem = Path(*map(_clean, p.parts[:-1]), _clean(p.stem))
+        i = 1
         path = stem.with_name(stem.name+suffix)
-        while str(path).casefold() in seen: i += 1; path = stem.with_name(f'{stem.name}-{i}{suffix}')
-        seen.add(str(path).casefold()); out.append(path)
+        while str(path).casefold() in seen:
+            i += 1
+            path = stem.with_name(f'{stem.name}-{i}{suffix}')
+        seen.add(str(path).casefold())
+        out.append(path)
     return out

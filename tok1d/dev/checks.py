@@ -73,7 +73,8 @@ def nearest_cases()->Iterator[OpCase]:
     "Latents and codes of widths that fill no block"
     for rows,codes,width in ((1,1,1), (67,97,12), (130,513,33)):
         tensors = [torch.randn(rows, width), torch.randn(codes, width)]
-        yield OpCase(f'nearest {rows}×{codes}×{width}', lambda z,emb: [nearest_dist(z, emb).dist], tensors)
+        yield OpCase(f'nearest {rows}×{codes}×{width}', lambda z,emb: [nearest_dist(z, emb).dist],
+                     tensors)
 
 # %% ../../nbs/dev/10_checks.ipynb #fdff42ba
 def adaln_cases()->Iterator[OpCase]:
@@ -183,9 +184,11 @@ def check_tokens(name:str, # Of a built-in generator of classes
     return f'{share:.2%} of the tokens are equal'
 
 # %% ../../nbs/dev/10_checks.ipynb #c31a8065
-RECIPE = ['config=titok_tiny_debug', 'dataset.params.dataset_with_class_label=false', 'training.max_train_steps=8',
-          'experiment.save_every=4', 'experiment.log_every=2', 'training.quantizer_start=2',
-          'training.per_gpu_batch_size=4', 'training.num_generated_images=0']
+RECIPE = [
+    'config=titok_tiny_debug', 'dataset.params.dataset_with_class_label=false',
+    'training.max_train_steps=8', 'experiment.save_every=4', 'experiment.log_every=2',
+    'training.quantizer_start=2', 'training.per_gpu_batch_size=4', 'training.num_generated_images=0'
+]
 
 def train_process(*settings:str, # Beyond `RECIPE`
                  )->str: # What it printed
@@ -209,7 +212,8 @@ def check_resume(cpu:bool, # Train on the CPU although there may be a GPU?
     "A run continued from its checkpoint equals one that was never interrupted"
     shards = data or embedded_path('train', 'A')
     with tempfile.TemporaryDirectory() as folder:
-        common = [f'dataset.params.train_shards_path_or_url={shards}', f'training.cpu={str(cpu).lower()}']
+        common = [
+            f'dataset.params.train_shards_path_or_url={shards}', f'training.cpu={str(cpu).lower()}']
         whole = Path(folder)/'whole'
         parts = Path(folder)/'parts'
         train_process(*common, f'experiment.output_dir={whole}')

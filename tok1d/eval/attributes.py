@@ -45,23 +45,31 @@ class Probe(nn.Module):
         super().__init__()
         self.words,self.groups,n = words,{},len(words)
         for style,places in words.items():
-            for i,place in enumerate(places): self.groups[style,i] = slice(n, n+len(place)); n += len(place)
+            for i,place in enumerate(places):
+                self.groups[style,i] = slice(n, n+len(place))
+                n += len(place)
         cs = (3,32,64,96,96)
-        self.convs = nn.Sequential(*(m for i,o in zip(cs, cs[1:]) for m in (nn.Conv2d(i, o, 3, 2, 1), nn.GroupNorm(8, o), nn.GELU())))
+        self.convs = nn.Sequential(*(m for i,o in zip(cs, cs[1:])
+                                     for m in (nn.Conv2d(i, o, 3, 2, 1), nn.GroupNorm(8, o),
+                                               nn.GELU())))
         self.head = nn.Linear(96*16, n)
 
     def forward(self, x:Tensor)->Tensor: # `b 3 64 64` in [0, 1] → `b n`
         return self.head(self.convs(2*x-1).flatten(1))
 
     def targets(self, s:Shown)->list: # (group, index) of every question that it answers
-        at = [(self.groups[s.style,i], self.words[s.style][i].index(w)) for i,w in enumerate(s.words) if w in self.words[s.style][i]]
+        at = [(self.groups[s.style,i], self.words[s.style][i].index(w))
+              for i,w in enumerate(s.words) if w in self.words[s.style][i]]
         return [(slice(0, len(self.words)), list(self.words).index(s.style)), *at]
 
 # %% ../../nbs/eval/30_attributes.ipynb #a029213a
 def probe_loss(probe:Probe, x:Tensor, asked:list[Shown])->Tensor: # `b 3 64 64`
     "Cross-entropy of style and words"
     rows = probe(x)
-    return torch.stack([F.cross_entropy(row[g], torch.tensor(i)) for row,s in zip(rows, asked) for g,i in probe.targets(s)]).mean()
+    return torch.stack([
+        F.cross_entropy(row[g], torch.tensor(i)) for row,s in zip(rows, asked)
+        for g,i in probe.targets(s)
+    ]).mean()
 
 class Accuracy(NamedTuple):
     "Shares of right answers"
@@ -71,6 +79,7 @@ class Accuracy(NamedTuple):
     first:float # Among the first words of the style
     second:float # Among its second words
 
+# %% ../../nbs/eval/30_attributes.ipynb #bd6bab56
 @torch.no_grad()
 def accuracy(probe:Probe, x:Tensor, asked:list[Shown], what:str='')->Accuracy: # `b 3 64 64`
     "How often pictures show what was asked for"
@@ -89,15 +98,22 @@ def chance(probe:Probe, asked:list[Shown])->Accuracy:
 # %% ../../nbs/eval/30_attributes.ipynb #b591a634
 def save_probe(probe:Probe, folder:Path|str): # Made if need be
     "Write weights and words"
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder/'words.json') as f: Path(f).write_text(json.dumps(probe.words, ensure_ascii=False, indent=0)+'\n', encoding='utf-8')
-    with atomic_write(folder/'model.safetensors') as f: save_file({k: v.half().contiguous() for k,v in probe.state_dict().items()}, f, metadata=dict(format='pt'))
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder/'words.json') as f:
+        Path(f).write_text(
+            json.dumps(probe.words, ensure_ascii=False, indent=0)+'\n', encoding='utf-8')
+    with atomic_write(folder/'model.safetensors') as f:
+        save_file({k: v.half().contiguous()
+                   for k,v in probe.state_dict().items()}, f, metadata=dict(format='pt'))
 
 def load_probe(folder:Path|str|None=None # The built-in one unless given
               )->Probe: # In eval mode
     "A probe that was trained"
-    folder = Path(tok1d.__file__).parent/'weights'/'tok1d-tiny-probe' if folder is None else Path(folder)
-    if not (folder/'words.json').is_file(): raise ValueError(f'{folder} holds no probe: expected words.json and model.safetensors')
+    folder = Path(
+        tok1d.__file__).parent/'weights'/'tok1d-tiny-probe' if folder is None else Path(folder)
+    if not (folder/'words.json').is_file():
+        raise ValueError(f'{folder} holds no probe: expected words.json and model.safetensors')
     probe = Probe(json.loads((folder/'words.json').read_text(encoding='utf-8')))
     probe.load_state_dict({k: v.float() for k,v in load_file(folder/'model.safetensors').items()})
     return probe.eval().requires_grad_(False)

@@ -17,7 +17,9 @@ from typing import NamedTuple
 # %% ../../nbs/eval/20_frechet.ipynb #0f9faa50
 class Describe(nn.Module):
     "Numbers that describe a picture"
-    def __init__(self, net:nn.Module): # Its `features` are tensors `b c h w`; `tok1d.train.perceptual.efficientnet_lite0()`
+    def __init__(
+        self, net:nn.Module
+    ): # Its `features` are tensors `b c h w`; `tok1d.train.perceptual.efficientnet_lite0()`
         super().__init__()
         self.net = net
 
@@ -26,7 +28,8 @@ class Describe(nn.Module):
         return torch.cat([f.mean((2,3)) for f in self.net.features(x)], 1)
 
 # %% ../../nbs/eval/20_frechet.ipynb #fc24b5ac
-def feed(fd:FrechetInceptionDistance, x:Tensor, real:bool, batch_size:int=128): # `b 3 h w` in [0, 1]
+def feed(fd:FrechetInceptionDistance, x:Tensor, real:bool,
+         batch_size:int=128): # `b 3 h w` in [0, 1]
     for part in x.split(batch_size): fd.update(part.float().clamp(0, 1), real=real)
 
 def against(real:Tensor, # `b 3 h w` in [0, 1]
@@ -43,7 +46,10 @@ def frechet(real:Tensor, drawn:Tensor, # `b 3 h w` in [0, 1], at least a few hun
            )->float:
     "FD of two sets of pictures; smaller is nearer"
     for x,what in ((real,'real'),(drawn,'drawn')):
-        if x.ndim!=4 or x.shape[1]!=3 or len(x)<2: raise ValueError(f'{what}: got {tuple(x.shape)}; give `b 3 h w` in [0, 1], and at least two pictures')
+        if x.ndim!=4 or x.shape[1]!=3 or len(x)<2:
+            raise ValueError(
+                f'{what}: got {tuple(x.shape)}; give `b 3 h w` in [0, 1], and at least two pictures'
+            )
     fd = against(real, describe)
     feed(fd, drawn, False)
     return fd.compute().item()
@@ -65,7 +71,8 @@ def sweep(draw:Callable, # `(guidance, temperature) → b 3 h w`
     fd,out = against(real, describe),Table()
     for g,t in product(guidances, temperatures):
         x = draw(g, t)
-        fd.reset(); feed(fd, x, False)
+        fd.reset()
+        feed(fd, x, False)
         out.append(Setting(g, t, round(fd.compute().item(), 5), round(right(x), 3)))
     return out
 
@@ -74,7 +81,8 @@ def plot_sweep(rows:list[Setting]): # → figure
     "Distance and recognition against guidance, a line for each temperature"
     import matplotlib.pyplot as plt
     fig,axs = plt.subplots(1, 2, figsize=(7,2.4), layout='constrained')
-    for ax,key,label in ((axs[0],'fd','FD(efficientnet-lite0)'),(axs[1],'right','class recognised')):
+    for ax,key,label in ((axs[0],'fd','FD(efficientnet-lite0)'),(axs[1],'right',
+                                                                 'class recognised')):
         for t in sorted({r.temperature for r in rows}):
             some = sorted((r.guidance, getattr(r, key)) for r in rows if r.temperature==t)
             ax.plot(*zip(*some), marker='.', label=f'temperature {t:g}')

@@ -31,7 +31,11 @@ class Described(NamedTuple):
 def described(pictures:Pictures, extractor:Extractor,
               subset:int=SUBSET, batch_size:int=64)->Described:
     "Go through a set once; of each batch only the moments, and the first features, remain"
-    device,moments,rows,logits,kept = device_of(extractor),None,[],[],0
+    device = device_of(extractor)
+    moments = None
+    rows = []
+    logits = []
+    kept = 0
     for x in pictures.batches(batch_size):
         f,*more = extractor.features(x.to(device))
         f = f.float().cpu()

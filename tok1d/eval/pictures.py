@@ -45,11 +45,13 @@ def npz_members(path:Path)->list[str]:
 def npz_head(path:Path)->ArrayHead:
     "Shape and type of `arr_0`; `ValueError` if it holds no pictures"
     if 'arr_0' not in (there := npz_members(path)):
-        raise ValueError(f"{shown(path)} has no array `arr_0` with pictures, but {', '.join(there)}")
+        raise ValueError(
+            f"{shown(path)} has no array `arr_0` with pictures, but {', '.join(there)}")
     with zipfile.ZipFile(path) as z, z.open('arr_0.npy') as f: head = array_head(f)
     if head.dtype!=np.uint8:
-        raise ValueError(f"{shown(path)}: arr_0 is {head.dtype}; expected bytes (uint8) from 0 to 255, "
-                         "not floats from 0 to 1: save `(255*x).round().astype('uint8')`")
+        raise ValueError(
+            f"{shown(path)}: arr_0 is {head.dtype}; expected bytes (uint8) from 0 to 255, "
+            "not floats from 0 to 1: save `(255*x).round().astype('uint8')`")
     if len(head.shape)!=4 or head.shape[3]!=3:
         raise ValueError(f"{shown(path)}: arr_0 has shape {head.shape}; expected `n h w 3`")
     return head

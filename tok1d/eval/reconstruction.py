@@ -23,9 +23,14 @@ def check_pair(x:Tensor, y:Tensor):
     "Refuse a pair of image batches that cannot be compared"
     for name,t in (('first',x), ('second',y)):
         if t.ndim!=4 or not t.is_floating_point():
-            raise ValueError(f"The {name} images are {t.dtype} of shape {tuple(t.shape)}; expected floats `b 3 h w` in [0, 1]. "
-                             "Add a batch dimension with `x[None]`, turn bytes into floats with `x/255`.")
-    if x.shape!=y.shape: raise ValueError(f"Images of shapes {tuple(x.shape)} and {tuple(y.shape)} cannot be compared; resize one of them first.")
+            raise ValueError(
+                f"The {name} images are {t.dtype} of shape {tuple(t.shape)}; expected floats `b 3 "
+                "h w` in [0, 1]. "
+                "Add a batch dimension with `x[None]`, turn bytes into floats with `x/255`.")
+    if x.shape!=y.shape:
+        raise ValueError(
+            f"Images of shapes {tuple(x.shape)} and {tuple(y.shape)} cannot be compared; resize "
+            "one of them first.")
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #565d35ee
 MAX_PSNR = 100. # dB, given to an exact match
@@ -36,7 +41,8 @@ def psnr(x:Tensor, # Images, `b 3 h w`
     "Peak signal-to-noise ratio of each image, both clamped to [0, 1]"
     check_pair(x, y)
     x,y = (t.float().clamp(0, 1) for t in (x,y))
-    return peak_signal_noise_ratio(x, y, data_range=1., reduction='none', dim=(1,2,3)).clamp(max=MAX_PSNR)
+    return peak_signal_noise_ratio(x, y, data_range=1., reduction='none',
+                                   dim=(1,2,3)).clamp(max=MAX_PSNR)
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #ba64ebd5
 SSIM_WINDOW = 11 # pixels, the published Gaussian window
@@ -47,9 +53,12 @@ def ssim(x:Tensor, # Images, `b 3 h w`
     "Structural similarity of each image, both clamped to [0, 1]"
     check_pair(x, y)
     if min(x.shape[-2:])<SSIM_WINDOW:
-        raise ValueError(f"SSIM looks at windows of {SSIM_WINDOW} × {SSIM_WINDOW} pixels; images of {tuple(x.shape[-2:])} are too small for it.")
+        raise ValueError(
+            f"SSIM looks at windows of {SSIM_WINDOW} × {SSIM_WINDOW} pixels; images of "
+            f"{tuple(x.shape[-2:])} are too small for it.")
     x,y = (t.float().clamp(0, 1) for t in (x,y))
-    return structural_similarity_index_measure(x, y, data_range=1., reduction='none').reshape(len(x))
+    return structural_similarity_index_measure(x, y, data_range=1.,
+                                               reduction='none').reshape(len(x))
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #9380e285
 def check_count(model:nn.Module, # Tokenizer
@@ -76,12 +85,14 @@ def measuring(model:nn.Module):
 # %% ../../nbs/eval/10_reconstruction.ipynb #6ef1f073
 def decode_pixels(model:nn.Module, # Tokenizer
                   tokens:Tensor, # Of one batch, `b k` or `b k d`
-                  text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
+                  # Encodings `b l d` of the captions, for a text-aware tokenizer
+                  text:Tensor|None=None,
                  )->Tensor: # `b 3 h w` in [0, 1], float32
     "What `model` makes of `tokens`, ready to be compared"
     y = model.decode(tokens) if text is None else model.decode(tokens, text)
-    if y.shape[1]!=3: raise ValueError(f"This model decodes to {tuple(y.shape)}, not to images `b 3 h w`: "
-                                       "a stage-1 TiTok needs `model.attach_pixel_tokenizer(...)` first.")
+    if y.shape[1]!=3:
+        raise ValueError(f"This model decodes to {tuple(y.shape)}, not to images `b 3 h w`: "
+                         "a stage-1 TiTok needs `model.attach_pixel_tokenizer(...)` first.")
     return y.float().clamp(0, 1)
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #017add68
@@ -89,21 +100,25 @@ def reconstruct(model:nn.Module, # Tokenizer
                 images:Tensor, # `b 3 h w` in [0, 1]
                 k:int|None=None, # Tokens kept; all of them when None
                 batch_size:int=64, # Images at a time
-                text:Tensor|None=None, # Encodings `b l d` of their captions, for a text-aware tokenizer
+                # Encodings `b l d` of their captions, for a text-aware tokenizer
+                text:Tensor|None=None,
                )->Tensor: # `b 3 h w` in [0, 1], on the device of `images`
     "`images` through the first `k` tokens of `model` and back"
     k,batch_size = check_count(model, k),whole('batch_size', batch_size, 1)
     with measuring(model):
         tokens = [model.encode(x.to(model.device)).tokens[:,:k] for x in images.split(batch_size)]
         texts = [None]*len(tokens) if text is None else text.split(batch_size)
-        return torch.cat([decode_pixels(model, t, c).to(images.device) for t,c in zip(tokens, texts)])
+        return torch.cat(
+            [decode_pixels(model, t, c).to(images.device) for t,c in zip(tokens, texts)])
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #1989f2ac
 def codebook_usage(ids:Tensor, # Token ids, any shape
                    k:int, # Codes in the codebook
                   )->float: # In [0, 1]
     "Share of the `k` codes that appear among `ids`"
-    if ids.is_floating_point(): raise ValueError(f"Usage needs token ids (integers), got {ids.dtype}: a VAE has no codebook.")
+    if ids.is_floating_point():
+        raise ValueError(
+            f"Usage needs token ids (integers), got {ids.dtype}: a VAE has no codebook.")
     return usage(ids, k)
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #325bb440
@@ -123,15 +138,19 @@ class Score(NamedTuple):
     images:int # How many were averaged
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #0f154476
-def batches(images:Tensor|Iterable, # `b 3 h w`, or an iterable of such batches or of dicts that hold them as `image`
-            batch_size:int=64, # Images at a time, when it is one tensor
-           )->Iterator[Tensor]:
+def batches(
+        images:Tensor
+    |Iterable, # `b 3 h w`, or an iterable of such batches or of dicts that hold them as `image`
+        batch_size:int=64, # Images at a time, when it is one tensor
+)->Iterator[Tensor]:
     "Batches `b 3 h w` in [0, 1], whatever holds them"
     for x in images.split(batch_size) if isinstance(images, Tensor) else images:
         if isinstance(x, dict): x = x['image']
         check_pair(x, x)
         if x.numel() and (x.min()<-1e-3 or x.max()>1+1e-3):
-            raise ValueError(f"Images go from {x.min():.3g} to {x.max():.3g}; expected [0, 1]. Undo their normalization first.")
+            raise ValueError(
+                f"Images go from {x.min():.3g} to {x.max():.3g}; expected [0, 1]. Undo their "
+                "normalization first.")
         yield x
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #13b9aad6
@@ -149,9 +168,11 @@ def score(model:nn.Module, # Tokenizer
 # %% ../../nbs/eval/10_reconstruction.ipynb #c0c1edae
 def evaluate(model:nn.Module, # Tokenizer
              images:Tensor|Iterable, # Test images, see `batches`
-             ks:Iterable[int|None]|None=None, # Tokens to keep, None among them for all; doubling by default
+             # Tokens to keep, None among them for all; doubling by default
+             ks:Iterable[int|None]|None=None,
              batch_size:int=64, # Images at a time, when `images` is one tensor
-             text:Tensor|None=None, # Encodings of their captions, `b l d` in the same order, for a text-aware tokenizer
+             # Encodings of their captions, `b l d` in the same order, for a text-aware tokenizer
+             text:Tensor|None=None,
             )->list[Score]: # One row for each of `ks`
     "Score reconstructions from the first `k` tokens, for each of `ks`"
     ks = [check_count(model, k) for k in (token_counts(model.num_tokens) if ks is None else ks)]
@@ -159,11 +180,14 @@ def evaluate(model:nn.Module, # Tokenizer
     with measuring(model):
         for x in batches(images, batch_size):
             x = x.to(model.device)
-            tokens.append(model.encode(x).tokens); n += len(x)
+            tokens.append(model.encode(x).tokens)
+            n += len(x)
             for k in figures:
-                y = decode_pixels(model, tokens[-1][:,:k], None if text is None else text[n-len(x):n])
+                y = decode_pixels(model, tokens[-1][:,:k],
+                                  None if text is None else text[n-len(x):n])
                 figures[k].append(torch.stack([psnr(y, x), ssim(y, x)]))
-    if not tokens: raise ValueError("There are no images to evaluate on; give `b 3 h w`, or batches of them.")
+    if not tokens:
+        raise ValueError("There are no images to evaluate on; give `b 3 h w`, or batches of them.")
     tokens = torch.cat(tokens)
     return [score(model, tokens[:,:k], *torch.cat(figures[k], 1)) for k in ks]
 
@@ -173,9 +197,14 @@ def table(rows:list[Score], # What `evaluate` gave
          )->str:
     "`rows` as readable text, stamped with the protocol"
     def cell(v, f): return '–' if v is None else format(v, f)
-    head = f"{what + ': ' if what else ''}{rows[0].images} images, mean of per-image dB and SSIM, clamped to [0, 1], not rounded"
+
+    head = (f"{what + ': ' if what else ''}{rows[0].images} images, mean of per-image dB and SSIM, "
+            "clamped to [0, 1], not rounded")
     cols = f"{'tokens':>6}{'bits':>8}{'PSNR':>8}{'SSIM':>8}{'codes':>8}{'perplexity':>12}"
-    body = [f"{r.k:>6}{cell(r.bits,'.0f'):>8}{r.psnr:>8.2f}{r.ssim:>8.3f}{cell(r.usage,'.1%'):>8}{cell(r.perplexity,'.0f'):>12}" for r in rows]
+    body = [
+        f"{r.k:>6}{cell(r.bits,'.0f'):>8}{r.psnr:>8.2f}{r.ssim:>8.3f}{cell(r.usage,'.1%'):>8}{cell(r.perplexity,'.0f'):>12}"
+        for r in rows
+    ]
     return '\n'.join([head, cols, *body])
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #5feb13f6
@@ -197,9 +226,12 @@ def through_file(image:Tensor, # `3 h w` in [0, 1]
     im = to_pil(image)
     small = im.resize((max(1,im.width//shrink), max(1,im.height//shrink))) if shrink>1 else im
     f = io.BytesIO()
-    small.save(f, codec, quality=quality, **(dict(method=6) if codec=='WEBP' else dict(optimize=True)))
+    small.save(f, codec, quality=quality,
+               **(dict(method=6) if codec=='WEBP' else dict(optimize=True)))
     back = load_image(f.getvalue())
-    if shrink>1: back = nn.functional.interpolate(back[None], image.shape[-2:], mode='bicubic', antialias=True)[0]
+    if shrink>1:
+        back = nn.functional.interpolate(back[None], image.shape[-2:], mode='bicubic',
+                                         antialias=True)[0]
     return back,8*len(f.getvalue())
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #3fc2bf5c
@@ -211,7 +243,9 @@ def file_scores(images:Tensor, # `b 3 h w` in [0, 1]
     "Bits and PSNR of `images` as files, for every quality and size"
     def one(q, s):
         back,bits = zip(*(through_file(x, codec, q, s) for x in images.cpu()))
-        return FileScore(codec, q, s, sum(bits)/len(bits), psnr(torch.stack(back), images.cpu()).mean().item())
+        return FileScore(codec, q, s,
+                         sum(bits)/len(bits),
+                         psnr(torch.stack(back), images.cpu()).mean().item())
     return sorted((one(q, s) for q in qualities for s in shrinks), key=lambda r: r.bits)
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #1797d3e9

@@ -119,7 +119,8 @@ def tokenizer_result(row, out, data, reference, quick, device)->dict:
     "A tokenizer on its set"
     look = 'tok1d-probe' if row.embedded or quick else INCEPTION
     n = QUICK['pictures'] if quick else None if row.embedded else COUNT
-    if family(row.kind).reads=='captions': captions = 'given' if row.embedded or quick else 'templated'
+    if family(row.kind).reads=='captions':
+        captions = 'given' if row.embedded or quick else 'templated'
     else: captions = 'none'
     return evaluate_tokenizer(row.name, data or 'heldout:A', look, [row.tokens], n, captions,
                               imagenet_names() if captions=='templated' else None, device=device)

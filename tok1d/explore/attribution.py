@@ -93,7 +93,9 @@ def neighbours(ti:TokenImage,
                seed:int=0, # Of the directions, for a VAE
               )->Attribution:
     "What happens when each token is exchanged for one near to it, averaged over `c` of them"
-    k,c,seed = len(ti),whole('c', c, 1),whole('seed', seed)
+    k = len(ti)
+    c = whole('c', c, 1)
+    seed = whole('seed', seed)
     lines = ti.tokens.repeat(k, c, *[1]*ti.tokens.ndim)  # k c k
     for i in range(k): lines[i,:,i] = neighbour_tokens(ti, i, c, seed)
     alive = (ti.alive | torch.eye(k, dtype=torch.bool)).repeat_interleave(c, 0)

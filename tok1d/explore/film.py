@@ -61,7 +61,8 @@ def _layer(im, note, shown, width):
     seen = 'visible' if shown else 'hidden'
     style = (f'grid-area:1/1;width:min(100%,{width}px);margin:0;image-rendering:pixelated;'
              f'visibility:{seen}')
-    return f'<img alt="{html.escape(note)}" src="{data_url(webp(im), "image/webp")}" style="{style}">'
+    return (f'<img alt="{html.escape(note)}" src="{data_url(webp(im), "image/webp")}" '
+            f'style="{style}">')
 
 # %% ../../nbs/explore/22_film.ipynb #4b1158b0
 def film_html(frames:Iterable[Image.Image], # In their order, all of one size
@@ -79,13 +80,14 @@ def film_html(frames:Iterable[Image.Image], # In their order, all of one size
                      for i,(im,note) in enumerate(zip(frames, notes)))
     bar = 'display:flex;flex-wrap:wrap;align-items:center;gap:.6em;margin-top:.5em'
     button = 'font:inherit;min-width:5em;padding:.2em .6em;cursor:pointer'
-    return (f'<div class="tok1d-film" style="max-width:{width}px"><div style="display:grid">{layers}'
-            f'</div><div style="{bar}"><button type="button" style="{button}" '
-            f'onclick="{html.escape(_PLAY)}">▶ play</button>'
-            f'<input type="range" min="0" max="{len(frames)-1}" value="{first}" '
-            f'aria-label="{html.escape(name)}" style="flex:1;min-width:8em" '
-            f'oninput="{html.escape(_SEE)}"></div>'
-            f'<output style="display:block;font-size:.9em">{html.escape(notes[first])}</output></div>')
+    return (
+        f'<div class="tok1d-film" style="max-width:{width}px"><div style="display:grid">{layers}'
+        f'</div><div style="{bar}"><button type="button" style="{button}" '
+        f'onclick="{html.escape(_PLAY)}">▶ play</button>'
+        f'<input type="range" min="0" max="{len(frames)-1}" value="{first}" '
+        f'aria-label="{html.escape(name)}" style="flex:1;min-width:8em" '
+        f'oninput="{html.escape(_SEE)}"></div>'
+        f'<output style="display:block;font-size:.9em">{html.escape(notes[first])}</output></div>')
 
 # %% ../../nbs/explore/22_film.ipynb #343ff07a
 def row_html(frames:Iterable[Image.Image],
@@ -94,10 +96,13 @@ def row_html(frames:Iterable[Image.Image],
             )->str:
     "Pictures beside one another, each above its text"
     style = f'width:{width}px;margin:0;image-rendering:pixelated;display:block'
-    cells = [f'<div><img alt="{html.escape(note)}" src="{data_url(webp(im), "image/webp")}" '
-             f'style="{style}"><span style="font-size:.75em;opacity:.7">{html.escape(note)}</span></div>'
-             for im,note in zip(frames, notes)]
-    return f'<div class="tok1d-row" style="display:flex;flex-wrap:wrap;gap:4px">{"".join(cells)}</div>'
+    cells = [
+        f'<div><img alt="{html.escape(note)}" src="{data_url(webp(im), "image/webp")}" '
+        f'style="{style}"><span style="font-size:.75em;opacity:.7">{html.escape(note)}</span></div>'
+        for im,note in zip(frames, notes)
+    ]
+    return ('<div class="tok1d-row" '
+            f'style="display:flex;flex-wrap:wrap;gap:4px">{"".join(cells)}</div>')
 
 # %% ../../nbs/explore/22_film.ipynb #5de41aa5
 def download_html(data:bytes, file:str, # What it will be called
@@ -105,7 +110,8 @@ def download_html(data:bytes, file:str, # What it will be called
                   text:str, # Of the link
                  )->str:
     "A link that holds a file"
-    return f'<a download="{html.escape(file)}" href="{data_url(data, kind)}">{html.escape(text)}</a>'
+    return (f'<a download="{html.escape(file)}" '
+            f'href="{data_url(data, kind)}">{html.escape(text)}</a>')
 
 def film_bytes(frames:list[Image.Image], # In their order, all of one size
                kind:str='.webp', # Or `.gif`, `.png`
@@ -143,9 +149,10 @@ def bars_svg(values:Tensor, # `s`, none below 0
     bars = ''.join(f'<rect x="{10*i+1}" y="{height-size:.1f}" width="8" height="{size:.1f}"/>'
                    for i,size in enumerate(sizes))
     label = html.escape(f'{name}: ' + ', '.join(f'{v:.3f}' for v in values.tolist()))
-    return (f'<svg role="img" aria-label="{label}" viewBox="0 0 {10*len(sizes)} {height}" '
-            f'preserveAspectRatio="none" style="width:min(100%,{24*len(sizes)}px);height:{height}px" '
-            f'fill="currentColor" opacity=".7">{bars}</svg>')
+    return (
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {10*len(sizes)} {height}" '
+        f'preserveAspectRatio="none" style="width:min(100%,{24*len(sizes)}px);height:{height}px" '
+        f'fill="currentColor" opacity=".7">{bars}</svg>')
 
 # %% ../../nbs/explore/22_film.ipynb #363b54e6
 def way_html(smooth:Smoothness,

@@ -56,7 +56,9 @@ def exchange_order(a:TokenImage, b:TokenImage,
                    seed:int=0, # Of the random order
                   )->Tensor: # Places, `k`
     "In which order the tokens of `a` give way to those of `b`"
-    k,order,seed = len(a),choice('order', order, ORDERS),whole('seed', seed)
+    k = len(a)
+    order = choice('order', order, ORDERS)
+    seed = whole('seed', seed)
     if order=='random': return torch.randperm(k, generator=torch.Generator().manual_seed(seed))
     if order!='importance': return torch.arange(k) if order=='first' else torch.arange(k).flip(0)
     size = attribution(a).size + attribution(b).size
@@ -315,7 +317,8 @@ def way_code(model:str, # Name or path of the tokenizer
              steps:int=9, how:str='vectors', order:str='first', seed:int=0, # As for `interpolate`
             )->str:
     "Python that goes the same way"
-    more = f', order={order!r}'*(how=='tokens') + f', seed={seed}'*(how=='tokens' and order=='random')
+    more = f', order={order!r}'*(how=='tokens') + f', seed={seed}'*(how=='tokens'
+                                                                    and order=='random')
     return '\n'.join(['from tok1d.explore.interpolate import interpolate, save_film',
                       'from tok1d.explore.tokens import TokenImage',
                       'from tok1d.hub.pretrained import load', '',

@@ -25,7 +25,9 @@ def nearest_codes(quantizer:nn.Module, # `VQ`
                  )->Tensor: # Ids, `b n c`
     "The code of each token, then the others nearest to its latent"
     c = whole('candidates', c, 1, quantizer.codebook_size, also=', the codes there are')
-    far = torch.cdist(quantizer.norm(latents.float()), quantizer.codes.to(latents.device).expand(len(latents),-1,-1))  # b n k
+    # b n k
+    far = torch.cdist(quantizer.norm(latents.float()),
+                      quantizer.codes.to(latents.device).expand(len(latents),-1,-1))
     return far.scatter(-1, tokens[...,None], -1.).topk(c, largest=False).indices
 
 # %% ../../nbs/explore/15_search.ipynb #4dd190ab
@@ -39,17 +41,21 @@ def errors(model:nn.Module, # Tokenizer
     "Mean squared error of every attempt"
     parts,c = lines.flatten(0,1).split(most),lines.shape[1]
     texts = [None]*len(parts) if text is None else text.repeat_interleave(c, 0).split(most)
-    with torch.autocast(lines.device.type, torch.bfloat16, enabled=bf16): y = torch.cat([decode_pixels(model, *p) for p in zip(parts, texts)])
+    with torch.autocast(lines.device.type, torch.bfloat16, enabled=bf16):
+        y = torch.cat([decode_pixels(model, *p) for p in zip(parts, texts)])
     return (y.unflatten(0, lines.shape[:2])-images[:,None]).square().mean((2,3,4))
 
 # %% ../../nbs/explore/15_search.ipynb #4256d114
-def best_code(model, images, latents, tokens, i, candidates, weight, text=None, bf16=False)->tuple: # Tokens `b n`, errors `b`
+def best_code(model, images, latents, tokens, i, candidates, weight, text=None,
+              bf16=False)->tuple: # Tokens `b n`, errors `b`
     "The line of each image with the best code at `i`"
     near = nearest_codes(model.quantize, latents[:,i:i+1], tokens[:,i:i+1], candidates)[:,0]  # b c
-    lines = tokens[:,None].repeat(1, candidates, 1)                                           # b c n
+    lines = tokens[:,None].repeat(1, candidates, 1)  # b c n
     lines[:,:,i] = near
     e = errors(model, images, lines, text, bf16)
-    if weight: e = e + weight*(e if i+1==tokens.shape[1] else errors(model, images, lines[:,:,:i+1], text, bf16))
+    if weight:
+        e = e + weight*(e if i+1==tokens.shape[1] else errors(
+            model, images, lines[:,:,:i+1], text, bf16))
     best = e.argmin(1)
     rows = torch.arange(len(e), device=e.device)
     return lines[rows,best],e[rows,best]
@@ -67,12 +73,18 @@ def search(model:nn.Module, # Tokenizer with a codebook
            candidates:int=8, # Codes tried for each token
            passes:int=1, # Times through the line
            k:int|None=None, # Tokens of the line, the first ones; all when None
-           prefix:float|None=None, # Weight of the error from the tokens so far; 0.5 for an elastic tokenizer, else 0
+           # Weight of the error from the tokens so far; 0.5 for an elastic tokenizer, else 0
+           prefix:float|None=None,
            text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
            bf16:bool|None=None, # Judge in bfloat16? When None, where the hardware is faster at it
           )->Iterator[Found]:
-    "Try the codes nearest to each latent in turn, keep what decodes closest to `images`; yields after every token"
-    if not model.codebook_size: raise ValueError('search needs a codebook: this tokenizer is a VAE, whose tokens are vectors')
+    """Try the codes nearest to each latent in turn, keep what decodes closest to `images`
+
+    Yields after every token.
+    """
+    if not model.codebook_size:
+        raise ValueError(
+            'search needs a codebook: this tokenizer is a VAE, whose tokens are vectors')
     candidates = whole('candidates', candidates, 1, model.codebook_size, also=', the codes')
     k,passes = check_count(model, k),whole('passes', passes, 1)
     if prefix is None: prefix = .5 if getattr(model, 'elastic', False) else 0.
@@ -82,7 +94,9 @@ def search(model:nn.Module, # Tokenizer with a codebook
     with measuring(model): enc = model.encode(images)
     tokens = enc.tokens[:,:k]
     for i in list(range(tokens.shape[1]))*passes:
-        with measuring(model): tokens,error = best_code(model, images, enc.aux['latents'], tokens, i, candidates, weight, text, bf16)
+        with measuring(model):
+            tokens,error = best_code(model, images, enc.aux['latents'], tokens, i, candidates,
+                                     weight, text, bf16)
         yield Found(i, tokens, error)
 
 # %% ../../nbs/explore/15_search.ipynb #ed6849c1
@@ -91,7 +105,8 @@ def encode_best(model:nn.Module, # Tokenizer with a codebook
                 candidates:int=8, # Codes tried for each token
                 passes:int=1, # Times through the line
                 k:int|None=None, # Tokens of the line, the first ones; all when None
-                text:Tensor|None=None, # Encodings `b l d` of the captions, for a text-aware tokenizer
+                # Encodings `b l d` of the captions, for a text-aware tokenizer
+                text:Tensor|None=None,
                 batch_size:int=16, # Images at a time
                 progress:bool=False, # A bar?
                 **kwargs, # `prefix` and `bf16`, see `search`
@@ -100,7 +115,8 @@ def encode_best(model:nn.Module, # Tokenizer with a codebook
     batch_size,passes = whole('batch_size', batch_size, 1),whole('passes', passes, 1)
     parts,out = images.split(batch_size),[]
     texts = [None]*len(parts) if text is None else text.split(batch_size)
-    with tqdm(total=len(parts)*check_count(model, k)*passes, desc='search', unit='token', disable=not progress) as bar:
+    with tqdm(total=len(parts)*check_count(model, k)*passes, desc='search', unit='token',
+              disable=not progress) as bar:
         for x,t in zip(parts, texts):
             for found in search(model, x, candidates, passes, k, text=t, **kwargs): bar.update()
             out.append(found.tokens.to(images.device))
@@ -113,11 +129,14 @@ def searched(self:TokenImage,
              passes:int=1, # Times through the line
             )->TokenImage:
     "The same image with better tokens, as many as this one keeps"
-    if self.dropped: raise ValueError('a search fills the whole line: restore the dropped tokens first, or keep fewer')
+    if self.dropped:
+        raise ValueError(
+            'a search fills the whole line: restore the dropped tokens first, or keep fewer')
     with measuring(self.model): text = self.encodings()
     best = encode_best(self.model, self.image[None], candidates, passes, len(self), text)
     return self.then(f'searched({candidates}, {passes})', tokens=best[0])
 
+# %% ../../nbs/explore/15_search.ipynb #82e9382f
 @patch
 def fewest_searched(self:TokenImage,
                     db:float, # Wanted PSNR
@@ -125,7 +144,10 @@ def fewest_searched(self:TokenImage,
                    )->TokenImage:
     "As `fewest`, with tokens searched for each count that is tried"
     db,best = number('db', db, -inf),self.searched(candidates)
-    if best.psnr()<db: raise ValueError(f'db={db}: a search with {candidates} candidates reaches {best.psnr():.2f} dB; ask for less')
+    if best.psnr()<db:
+        raise ValueError(
+            f'db={db}: a search with {candidates} candidates reaches {best.psnr():.2f} dB; ask for '
+            'less')
     best = best.fewest(db)
     while len(best)>1:
         fewer = self.keep(len(best)-1).searched(candidates)

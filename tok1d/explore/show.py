@@ -20,7 +20,8 @@ from .tokens import TokenCurve, TokenView
 
 # %% ../../nbs/explore/20_show.ipynb #ec264b87
 def enlarge(x:Tensor, # `3 h w` in [0, 1]
-            side:int=256, # Wanted pixels along the shorter side, reached as nearly as whole factors allow
+            # Wanted pixels along the shorter side, reached as nearly as whole factors allow
+            side:int=256,
            )->Image.Image:
     "`x` with every pixel repeated"
     im = to_pil(x)
@@ -42,7 +43,8 @@ def view_pictures(view:TokenView,
                   side:int=256, # Pixels along a side, about
                  )->tuple[Image.Image,Image.Image,Image.Image]:
     "Original, reconstruction and difference, enlarged"
-    return tuple(enlarge(x, side) for x in (view.original, view.reconstruction, heat(view.difference)))
+    return tuple(
+        enlarge(x, side) for x in (view.original, view.reconstruction, heat(view.difference)))
 
 # %% ../../nbs/explore/20_show.ipynb #c490fc40
 def view_still(view:TokenView,
@@ -78,10 +80,14 @@ def stats_html(view:TokenView)->str:
 # %% ../../nbs/explore/20_show.ipynb #8639388d
 def ids_html(view:TokenView)->str:
     "The ids of the kept tokens, in order, with gaps for the others"
-    box = '<span style="display:inline-block;box-sizing:border-box;width:3.4em;padding:.1em 0;text-align:center;border:1px {};border-radius:4px;opacity:{}">{}</span>'
+    box = ('<span style="display:inline-block;box-sizing:border-box;width:3.4em;padding:.1em '
+           '0;text-align:center;border:1px {};border-radius:4px;opacity:{}">{}</span>')
     ids = view.ids or ['●']*view.k
-    chips = [box.format('solid currentColor', 1, i) for i in ids] + [box.format('dashed currentColor', .3, '·')]*(view.n-view.k)
-    return ('<div class="tok1d-ids" style="display:flex;flex-wrap:wrap;gap:.25em;font-family:monospace;font-size:.85em;line-height:1.5">' + ''.join(chips) + '</div>')
+    chips = [box.format('solid currentColor', 1, i)
+             for i in ids] + [box.format('dashed currentColor', .3, '·')]*(view.n-view.k)
+    return (
+        '<div class="tok1d-ids" style="display:flex;flex-wrap:wrap;gap:.25em;font-family:monospace;font-size:.85em;line-height:1.5">'
+        + ''.join(chips) + '</div>')
 
 # %% ../../nbs/explore/20_show.ipynb #d73abf1f
 def token_strip(model:nn.Module, # Tokenizer
@@ -89,15 +95,20 @@ def token_strip(model:nn.Module, # Tokenizer
                 ks:Iterable[int]|None=None, # Columns; doubling up to all tokens by default
                 names:list[str]|None=None, # One for each image
                 scale:int=1, # Repeat each pixel
-                tokens:Tensor|None=None, # Of the images, `b n` or `b n d`; what the encoder says when None
+                # Of the images, `b n` or `b n d`; what the encoder says when None
+                tokens:Tensor|None=None,
                )->Image.Image:
     "Originals, and their reconstructions from few to all tokens"
     ks = [check_count(model, k) for k in (token_counts(model.num_tokens) if ks is None else ks)]
     with measuring(model):
-        t = model.encode(images.to(model.device)).tokens if tokens is None else tokens.to(model.device)
-        columns = [images.cpu()] + [decode_pixels(model, t[:,:k]).cpu() for k in ks]  # 1+ks of b 3 h w
-    cells = torch.stack(columns, 1).flatten(0, 1)                                     # b·(1+ks) 3 h w
-    return image_grid(cells, ncol=len(columns), titles=['original'] + [f"{k} token{'s'*(k>1)}" for k in ks], row_titles=names, scale=scale)
+        t = model.encode(images.to(model.device)).tokens if tokens is None else tokens.to(
+            model.device)
+        # 1+ks of b 3 h w
+        columns = [images.cpu()] + [decode_pixels(model, t[:,:k]).cpu() for k in ks]
+    cells = torch.stack(columns, 1).flatten(0, 1)  # b·(1+ks) 3 h w
+    return image_grid(cells, ncol=len(columns),
+                      titles=['original'] + [f"{k} token{'s'*(k>1)}" for k in ks], row_titles=names,
+                      scale=scale)
 
 # %% ../../nbs/explore/20_show.ipynb #0fb7bfb2
 def curve_figure(curve:TokenCurve,
@@ -106,13 +117,15 @@ def curve_figure(curve:TokenCurve,
                  dpi:int=100, # Pixels per inch
                 )->Figure:
     "PSNR against tokens, averaged over the curve's images"
-    fig = Figure(figsize=size, dpi=dpi, layout='constrained'); ax = fig.subplots()
+    fig = Figure(figsize=size, dpi=dpi, layout='constrained')
+    ax = fig.subplots()
     ax.plot(curve.ks, curve.psnr.mean(1), '-', lw=2)
     if at:
         ax.axvline(at.k, color='grey', lw=1, alpha=.5)
         ax.plot([at.k], [at.psnr], 'o', color='C1', ms=8)
     ax.set(xlabel='tokens kept', ylabel='PSNR (dB)', xlim=(0, max(curve.ks)+1))
-    ax.grid(alpha=.25); ax.spines[['top','right']].set_visible(False)
+    ax.grid(alpha=.25)
+    ax.spines[['top','right']].set_visible(False)
     return fig
 
 # %% ../../nbs/explore/20_show.ipynb #73eae278
@@ -124,13 +137,19 @@ def figure_png(fig:Figure)->bytes:
 
 # %% ../../nbs/explore/20_show.ipynb #b82c1cfc
 def rate_distortion(tokens:dict[str,list[Score]], # Rows of `evaluate`, by name of the tokenizer
-                    files:dict[str,list[FileScore]], # Rows of `frontier(file_scores(…))`, by name of the codec
+                    # Rows of `frontier(file_scores(…))`, by name of the codec
+                    files:dict[str,list[FileScore]],
                     title:str='',
                    )->Figure:
     "PSNR against bits per image, on a logarithmic axis"
-    fig = Figure(figsize=(4.6,2.7), layout='constrained'); ax = fig.subplots()
-    for name,rows in tokens.items(): ax.plot([r.bits for r in rows], [r.psnr for r in rows], 'o-', label=name)
-    for name,rows in files.items(): ax.plot([r.bits for r in rows], [r.psnr for r in rows], '.--', label=name)
+    fig = Figure(figsize=(4.6,2.7), layout='constrained')
+    ax = fig.subplots()
+    for name,rows in tokens.items():
+        ax.plot([r.bits for r in rows], [r.psnr for r in rows], 'o-', label=name)
+    for name,rows in files.items():
+        ax.plot([r.bits for r in rows], [r.psnr for r in rows], '.--', label=name)
     ax.set(xscale='log', xlabel='bits per image', ylabel='PSNR (dB)', title=title)
-    ax.grid(alpha=.25); ax.spines[['top','right']].set_visible(False); ax.legend(frameon=False)
+    ax.grid(alpha=.25)
+    ax.spines[['top','right']].set_visible(False)
+    ax.legend(frameon=False)
     return fig

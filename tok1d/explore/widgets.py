@@ -68,11 +68,16 @@ class TokenExplorer(W.VBox):
     "See an image through its first tokens: pick or upload it, and slide"
     def __init__(self,
                  model:nn.Module|None=None, # Tokenizer; the shipped one when None
-                 images:dict|None=None, # Pictures to pick from, name → anything `load_image` reads; the shipped ones when None
+                 # Pictures to pick from, name → anything `load_image` reads; the shipped ones when
+                 # None
+                 images:dict|None=None,
                  k:int=8): # Tokens to start with
         self.model = shipped() if model is None else model
         self.images = dict([*samples(), *photos()]) if images is None else dict(images)
-        if not self.images: raise ValueError("`images` is empty: give at least one picture by name, or None for the shipped ones.")
+        if not self.images:
+            raise ValueError(
+                "`images` is empty: give at least one picture by name, or None for the shipped "
+                "ones.")
         super().__init__(self.parts(min(k, self.model.num_tokens)))
         self.show(next(iter(self.images.values())))
         self.search.observe(lambda _: self.show(self.src), 'value')
@@ -87,21 +92,32 @@ def parts(self:TokenExplorer,
          )->list[W.Widget]:
     "Make the parts, and put them in order"
     self.picker = W.Dropdown(options=list(self.images), description='image')
-    self.upload = W.FileUpload(accept='image/*', description='Upload your own', layout=W.Layout(width='auto'))
-    self.search = W.Checkbox(False, description='search for better tokens', indent=False, disabled=not self.model.codebook_size, layout=W.Layout(width='auto'))
-    self.slider = W.IntSlider(k, 1, self.model.num_tokens, description='tokens', layout=W.Layout(width='min(98%, 690px)'))
-    self.original,self.reconstruction,self.difference = (W.Image(width=SIDE, height=SIDE) for _ in range(3))
-    self.stats,self.ids,self.message = (W.HTML(layout=W.Layout(max_width='690px', margin='4px 0')) for _ in range(3))
+    self.upload = W.FileUpload(accept='image/*', description='Upload your own',
+                               layout=W.Layout(width='auto'))
+    self.search = W.Checkbox(False, description='search for better tokens', indent=False,
+                             disabled=not self.model.codebook_size, layout=W.Layout(width='auto'))
+    self.slider = W.IntSlider(k, 1, self.model.num_tokens, description='tokens',
+                              layout=W.Layout(width='min(98%, 690px)'))
+    self.original,self.reconstruction,self.difference = (W.Image(width=SIDE, height=SIDE)
+                                                         for _ in range(3))
+    self.stats,self.ids,self.message = (W.HTML(layout=W.Layout(max_width='690px', margin='4px 0'))
+                                        for _ in range(3))
     self.curve = W.Image(layout=W.Layout(width='min(98%, 420px)'))
-    pictures = row(*(captioned(name, getattr(self, name)) for name in ('original','reconstruction','difference')))
-    return [row(self.picker, self.upload, self.search), self.message, self.slider, pictures, self.stats, self.ids, self.curve]
+    pictures = row(*(captioned(name, getattr(self, name))
+                     for name in ('original','reconstruction','difference')))
+    return [
+        row(self.picker, self.upload, self.search), self.message, self.slider, pictures, self.stats,
+        self.ids, self.curve
+    ]
 
 # %% ../../nbs/explore/30_widgets.ipynb #32c6e8d7
 @patch
 def show(self:TokenExplorer,
          src): # Path, bytes, file object, PIL image, array or tensor
     "Look at another image"
-    self.token_image,self.tokens_curve = tokens_and_curve(self.model, src, 4 if self.search.value else 0) # which raises for what is no image
+    # which raises for what is no image
+    self.token_image,self.tokens_curve = tokens_and_curve(self.model, src,
+                                                          4 if self.search.value else 0)
     self.src = src
     self.message.value = ''
     self.draw()
@@ -113,7 +129,8 @@ def picked(self:TokenExplorer, change): self.show(self.images[change['new']])
 def draw(self:TokenExplorer):
     "Show the image through as many tokens as the slider says"
     self.view = explore_tokens(self.model, self.token_image, self.slider.value)
-    self.original.value,self.reconstruction.value,self.difference.value = map(png, view_pictures(self.view))
+    self.original.value,self.reconstruction.value,self.difference.value = map(
+        png, view_pictures(self.view))
     self.stats.value,self.ids.value = stats_html(self.view),ids_html(self.view)
     self.curve.value = figure_png(curve_figure(self.tokens_curve, self.view, dpi=160))
 
@@ -135,7 +152,8 @@ def uploaded(self:TokenExplorer):
         self.message.value = refusal(e, f'{name} cannot be shown')
         return
     self.images[name] = src
-    self.picker.unobserve(self.picked, 'value') # it is shown already, and new options reset the value first
+    # it is shown already, and new options reset the value first
+    self.picker.unobserve(self.picked, 'value')
     self.picker.options,self.picker.value = [*self.images],name
     self.picker.observe(self.picked, 'value')
 
@@ -171,12 +189,17 @@ class InterpolationExplorer(W.VBox):
     "What lies between two images: pick or upload them, choose a way, and slide"
     def __init__(self,
                  model:nn.Module|None=None, # Tokenizer; the shipped one when None
-                 images:dict|None=None, # Pictures to pick from, name → anything `load_image` reads; the shipped ones when None
+                 # Pictures to pick from, name → anything `load_image` reads; the shipped ones when
+                 # None
+                 images:dict|None=None,
                  steps:int=9, # Pictures on the way
                  how:str='vectors'): # Kind of way, one of `WAYS`
         self.model = shipped() if model is None else model
         self.images = dict([*samples(), *photos()]) if images is None else dict(images)
-        if not self.images: raise ValueError("`images` is empty: give at least one picture by name, or None for the shipped ones.")
+        if not self.images:
+            raise ValueError(
+                "`images` is empty: give at least one picture by name, or None for the shipped "
+                "ones.")
         super().__init__(self.parts(steps, how))
         self.show()
         for part in (self.first, self.second, self.how, self.order, self.steps):
@@ -192,25 +215,34 @@ def parts(self:InterpolationExplorer, steps:int, how:str)->list[W.Widget]:
     ways = [way for way in WAYS if codes or way not in ('latents', 'codes')]
     self.first = W.Dropdown(options=names, value=names[0], description='from')
     self.second = W.Dropdown(options=names, value=names[min(1, len(names)-1)], description='to')
-    self.upload = W.FileUpload(accept='image/*', description='Upload your own', layout=W.Layout(width='auto'))
-    self.how = W.Dropdown(options=[(f'{way}: {WAYS[way]}', way) for way in ways], value=how, description='way', layout=W.Layout(width=WIDE))
+    self.upload = W.FileUpload(accept='image/*', description='Upload your own',
+                               layout=W.Layout(width='auto'))
+    self.how = W.Dropdown(options=[(f'{way}: {WAYS[way]}', way) for way in ways], value=how,
+                          description='way', layout=W.Layout(width=WIDE))
     self.order = W.Dropdown(options=list(ORDERS), description='first')
-    self.steps = W.IntSlider(steps, 2, 24, description='pictures', continuous_update=False, layout=W.Layout(width=WIDE))
-    self.at = W.IntSlider(0, 0, steps-1, description='where', readout=False, layout=W.Layout(width='min(98%, 420px)'))
+    self.steps = W.IntSlider(steps, 2, 24, description='pictures', continuous_update=False,
+                             layout=W.Layout(width=WIDE))
+    self.at = W.IntSlider(0, 0, steps-1, description='where', readout=False,
+                          layout=W.Layout(width='min(98%, 420px)'))
     self.play = W.Play(interval=200, max=steps-1, show_repeat=False)
     self.link = W.jslink((self.play, 'value'), (self.at, 'value'))
-    self.picture,self.strip = W.Image(width=SIDE, height=SIDE),W.Image(layout=W.Layout(max_width='98%'))
-    self.note,self.figures,self.films,self.message = (W.HTML(layout=W.Layout(max_width='690px')) for _ in range(4))
+    self.picture = W.Image(width=SIDE, height=SIDE)
+    self.strip = W.Image(layout=W.Layout(max_width='98%'))
+    self.note,self.figures,self.films,self.message = (W.HTML(layout=W.Layout(max_width='690px'))
+                                                      for _ in range(4))
     pickers = row(self.first, self.second, self.upload)
-    return [pickers, self.how, self.order, self.steps, self.message, self.picture, row(self.play, self.at, self.note),
-            self.strip, self.figures, self.films]
+    return [
+        pickers, self.how, self.order, self.steps, self.message, self.picture,
+        row(self.play, self.at, self.note), self.strip, self.figures, self.films
+    ]
 
 # %% ../../nbs/explore/30_widgets.ipynb #2a3568fe
 @patch
 def show(self:InterpolationExplorer):
     "Go the way that is asked for"
     chosen = self.images[self.first.value],self.images[self.second.value]
-    a,b = (TokenImage.from_image(self.model, src) for src in chosen) # which raises for what is no image
+    # which raises for what is no image
+    a,b = (TokenImage.from_image(self.model, src) for src in chosen)
     self.way = interpolate(a, b, self.steps.value, self.how.value, self.order.value)
     self.order.layout.display = None if self.how.value=='tokens' else 'none'
     self.message.value = ''
@@ -248,7 +280,8 @@ def uploaded(self:InterpolationExplorer):
 # %% ../../nbs/explore/30_widgets.ipynb #a12b16f1
 @patch
 def code(self:InterpolationExplorer,
-         model:str|None=None, # Name or path of the tokenizer; the built-in one with these weights when None
+         # Name or path of the tokenizer; the built-in one with these weights when None
+         model:str|None=None,
         )->str:
     "Python that goes the same way, from files that are named as the pictures are"
     model = model or built_in(self.model)
@@ -296,14 +329,16 @@ def parts(self:GenerationExplorer, seed:int, count:int)->list[W.Widget]:
     "Make the parts, and put them in order"
     names = artists() if self.pipe is None else [type(self.pipe.generator).__name__]
     self.model = W.Dropdown(options=names, description='model')
-    self.label,self.words = W.Dropdown(description='class'),W.Text(WORDS, description='words', layout=W.Layout(width=WIDE))
+    self.label = W.Dropdown(description='class')
+    self.words = W.Text(WORDS, description='words', layout=W.Layout(width=WIDE))
     self.seed = W.BoundedIntText(seed, 0, 2**31-1, description='seed')
     self.count = W.IntSlider(count, 1, 16, description='pictures')
     self.steps = W.IntSlider(8, 1, 64, description='steps')
     self.guidance = W.FloatSlider(0, min=0, max=20, step=.1, description='guidance')
     self.temperature = W.FloatSlider(0, min=0, max=12, step=.1, description='temperature')
     self.go = W.Button(description='Draw', button_style='primary')
-    self.at = W.IntSlider(0, 0, 0, description='step', readout=False, layout=W.Layout(width='min(98%, 420px)'))
+    self.at = W.IntSlider(0, 0, 0, description='step', readout=False,
+                          layout=W.Layout(width='min(98%, 420px)'))
     self.play = W.Play(interval=250, show_repeat=False)
     self.link = W.jslink((self.play, 'value'), (self.at, 'value'))
     self.picture = W.Image(layout=W.Layout(width='min(98%, 560px)', object_fit='contain'))
@@ -346,7 +381,9 @@ def asked(self:GenerationExplorer)->str:
 @patch
 def show(self:GenerationExplorer):
     "Draw what is asked for, or say why not"
-    try: drawn = draw_run(self.artist, self.asked(), self.seed.value, self.count.value, **self.settings())
+    try:
+        drawn = draw_run(self.artist, self.asked(), self.seed.value, self.count.value,
+                         **self.settings())
     except ValueError as e:
         self.message.value = refusal(e)
         return
@@ -368,8 +405,11 @@ def code(self:GenerationExplorer,
         )->str:
     "Python that draws the same pictures"
     if self.pipe is not None and model is None:
-        raise ValueError('this generator was given, not chosen: give model=, the name or path that load_pipeline() takes')
-    return drawn_code(model or self.model.value, self.asked(), self.seed.value, self.count.value, **self.settings())
+        raise ValueError(
+            'this generator was given, not chosen: give model=, the name or path that '
+            'load_pipeline() takes')
+    return drawn_code(model or self.model.value, self.asked(), self.seed.value, self.count.value,
+                      **self.settings())
 
 @patch
 def _repr_mimebundle_(self:GenerationExplorer, **kwargs):

@@ -39,56 +39,108 @@ class Pretrained(NamedTuple):
 # %% ../../nbs/hub/10_pretrained.ipynb #cea09794
 DEFAULT = 'tok1d-tiny-vq'
 
-_embedded = [Pretrained(DEFAULT, 'TiTok', 32, 1024, None, True, '64 px, elastic: decodes from any number of tokens'),
-             Pretrained('tok1d-tiny-vae', 'TiTok', 32, None, None, True, '64 px, elastic, 16 channels a token'),
-             Pretrained('tok1d-tiny-text-vq', 'TATiTok', 32, 1024, None, True, f'64 px, elastic, the codes of {DEFAULT}, a decoder that reads a caption'),
-             Pretrained('tok1d-tiny-maskgit', 'ImageBert', 32, 1024, None, True, '19 styles and families', DEFAULT),
-             Pretrained('tok1d-tiny-rar', 'RAR', 32, 1024, None, True, '19 styles and families', DEFAULT),
-             Pretrained('tok1d-tiny-maskgen-vq', 'MaskGenVQ', 32, 1024, None, True, 'text to image: styles and colours, hardly parts', 'tok1d-tiny-text-vq'),
-             Pretrained('tok1d-tiny-maskgen-kl', 'MaskGenKL', 32, None, None, True, 'text to image, over vectors: styles, colours, some parts', 'tok1d-tiny-vae')]
+_embedded = [
+    Pretrained(DEFAULT, 'TiTok', 32, 1024, None, True,
+               '64 px, elastic: decodes from any number of tokens'),
+    Pretrained('tok1d-tiny-vae', 'TiTok', 32, None, None, True,
+               '64 px, elastic, 16 channels a token'),
+    Pretrained('tok1d-tiny-text-vq', 'TATiTok', 32, 1024, None, True,
+               f'64 px, elastic, the codes of {DEFAULT}, a decoder that reads a caption'),
+    Pretrained('tok1d-tiny-maskgit', 'ImageBert', 32, 1024, None, True, '19 styles and families',
+               DEFAULT),
+    Pretrained('tok1d-tiny-rar', 'RAR', 32, 1024, None, True, '19 styles and families', DEFAULT),
+    Pretrained('tok1d-tiny-maskgen-vq', 'MaskGenVQ', 32, 1024, None, True,
+               'text to image: styles and colours, hardly parts', 'tok1d-tiny-text-vq'),
+    Pretrained('tok1d-tiny-maskgen-kl', 'MaskGenKL', 32, None, None, True,
+               'text to image, over vectors: styles, colours, some parts', 'tok1d-tiny-vae')
+]
 
 # %% ../../nbs/hub/10_pretrained.ipynb #454846b5
-def _titok(name, tokens, k, fid): return Pretrained(f'titok-{name}', 'TiTok', tokens, k, f'yucornetto/tokenizer_titok_{name}_imagenet', note=f'256 px, two stages, rFID {fid:.2f}')
+def _titok(name, tokens, k, fid):
+    return Pretrained(f'titok-{name}', 'TiTok', tokens, k,
+                      f'yucornetto/tokenizer_titok_{name}_imagenet',
+                      note=f'256 px, two stages, rFID {fid:.2f}')
 def _single(name, tokens, k, tail, fid):
     mode = 'vq' if k else 'vae'
-    return Pretrained(f'titok-{name}-{mode}', 'TiTok', tokens, k, f'yucornetto/tokenizer_titok_{name}_{tail}_imagenet', note=f'256 px, rFID {fid:.2f}')
+    return Pretrained(f'titok-{name}-{mode}', 'TiTok', tokens, k,
+                      f'yucornetto/tokenizer_titok_{name}_{tail}_imagenet',
+                      note=f'256 px, rFID {fid:.2f}')
 def _tatitok(name, tokens, k, fid):
     mode = 'vq' if k else 'vae'
-    return Pretrained(f'tatitok-{name}-{mode}', 'TATiTok', tokens, k, f'turkeyju/tokenizer_tatitok_{name}_{mode}', note=f'256 px, decoder reads a caption, rFID {fid:.2f}')
+    return Pretrained(f'tatitok-{name}-{mode}', 'TATiTok', tokens, k,
+                      f'turkeyju/tokenizer_tatitok_{name}_{mode}',
+                      note=f'256 px, decoder reads a caption, rFID {fid:.2f}')
 
 # %% ../../nbs/hub/10_pretrained.ipynb #ee139b24
 _tokenizers = [
-    _titok('l32', 32, 4096, 2.21), _titok('b64', 64, 4096, 1.70), _titok('s128', 128, 4096, 1.71),
-    _single('bl64', 64, 8192, 'vq8k', 2.06), _single('bl128', 128, 8192, 'vq8k', 1.49), _single('sl256', 256, 8192, 'vq8k', 1.03),
-    _single('ll32', 32, None, 'vae_c16', 1.61), _single('bl64', 64, None, 'vae_c16', 1.25), _single('bl128', 128, None, 'vae_c16', 0.84),
-    _tatitok('bl32', 32, 8192, 3.95), _tatitok('bl64', 64, 8192, 2.43), _tatitok('bl128', 128, 8192, 1.53),
-    _tatitok('bl32', 32, None, 1.53), _tatitok('bl64', 64, None, 1.47), _tatitok('sl128', 128, None, 0.90),
-    Pretrained('maskgit-vqgan', 'PixelVQGAN', 256, 1024, 'fun-research/TiTok', note='256 px, a 16 × 16 grid of codes')]
+    _titok('l32', 32, 4096, 2.21),
+    _titok('b64', 64, 4096, 1.70),
+    _titok('s128', 128, 4096, 1.71),
+    _single('bl64', 64, 8192, 'vq8k', 2.06),
+    _single('bl128', 128, 8192, 'vq8k', 1.49),
+    _single('sl256', 256, 8192, 'vq8k', 1.03),
+    _single('ll32', 32, None, 'vae_c16', 1.61),
+    _single('bl64', 64, None, 'vae_c16', 1.25),
+    _single('bl128', 128, None, 'vae_c16', 0.84),
+    _tatitok('bl32', 32, 8192, 3.95),
+    _tatitok('bl64', 64, 8192, 2.43),
+    _tatitok('bl128', 128, 8192, 1.53),
+    _tatitok('bl32', 32, None, 1.53),
+    _tatitok('bl64', 64, None, 1.47),
+    _tatitok('sl128', 128, None, 0.90),
+    Pretrained('maskgit-vqgan', 'PixelVQGAN', 256, 1024, 'fun-research/TiTok',
+               note='256 px, a 16 × 16 grid of codes')
+]
 
 # %% ../../nbs/hub/10_pretrained.ipynb #1719ccc4
 def _maskgit(name, kind, tokens, fid):
-    return Pretrained(f'maskgit-{name}', kind, tokens, 4096, f'yucornetto/generator_titok_{name}_imagenet', note=f'class to image, gFID {fid:.2f}', tokenizer=f'titok-{name}')
-def _rar(name, fid): return Pretrained(f'rar-{name}', 'RAR', 256, 1024, 'yucornetto/RAR', note=f'class to image, gFID {fid:.2f}', tokenizer='maskgit-vqgan')
+    return Pretrained(f'maskgit-{name}', kind, tokens, 4096,
+                      f'yucornetto/generator_titok_{name}_imagenet',
+                      note=f'class to image, gFID {fid:.2f}', tokenizer=f'titok-{name}')
+def _rar(name, fid):
+    return Pretrained(f'rar-{name}', 'RAR', 256, 1024, 'yucornetto/RAR',
+                      note=f'class to image, gFID {fid:.2f}', tokenizer='maskgit-vqgan')
 
-_generators = [_maskgit('l32', 'ImageBert', 32, 2.77), _maskgit('b64', 'ImageBert', 64, 2.48), _maskgit('s128', 'UViTBert', 128, 1.97),
-               _rar('b', 1.95), _rar('l', 1.70), _rar('xl', 1.50), _rar('xxl', 1.48)]
-_generators += [Pretrained(f'maskgen-{mode}-{size}', f'MaskGen{mode.upper()}', n, k, f'turkeyju/generator_maskgen_{mode}_{size}',
-                           note=f'text to image, MJHQ-30K FID {fid:.2f}', tokenizer=tokenizer)
-                for mode,n,k,tokenizer,fids in [('vq',128,8192,'tatitok-bl128-vq',(7.74,7.51)), ('kl',32,None,'tatitok-bl32-vae',(7.24,6.53))]
-                for size,fid in zip(('l','xl'), fids)]
+# %% ../../nbs/hub/10_pretrained.ipynb #c13c7424
+_generators = [
+    _maskgit('l32', 'ImageBert', 32, 2.77),
+    _maskgit('b64', 'ImageBert', 64, 2.48),
+    _maskgit('s128', 'UViTBert', 128, 1.97),
+    _rar('b', 1.95),
+    _rar('l', 1.70),
+    _rar('xl', 1.50),
+    _rar('xxl', 1.48)
+]
+_generators += [
+    Pretrained(f'maskgen-{mode}-{size}', f'MaskGen{mode.upper()}', n, k,
+               f'turkeyju/generator_maskgen_{mode}_{size}',
+               note=f'text to image, MJHQ-30K FID {fid:.2f}', tokenizer=tokenizer)
+    for mode,n,k,tokenizer,fids in [('vq',128,8192,'tatitok-bl128-vq',
+                                     (7.74,
+                                      7.51)), ('kl',32,None,'tatitok-bl32-vae',(7.24,
+                                                                                6.53))]
+    for size,fid in zip(('l','xl'), fids)
+]
 
 # %% ../../nbs/hub/10_pretrained.ipynb #ce4fa4c5
 def list_pretrained(match:str='', # Only rows whose name or kind contains this
                    )->Table: # Of `Pretrained`
     "The checkpoints that `load` knows by name"
-    return Table(r for r in _embedded+_tokenizers+_generators if match.lower() in r.name or match.lower() in r.kind.lower())
+    return Table(r for r in _embedded+_tokenizers+_generators
+                 if match.lower() in r.name or match.lower() in r.kind.lower())
 
 # %% ../../nbs/hub/10_pretrained.ipynb #1eb29e95
 def _rar_config(width, depth, mlp, scale, power, temperature):
     "Configuration of a published RAR"
-    gen = dict(hidden_size=width, num_hidden_layers=depth, num_attention_heads=16, intermediate_size=mlp, image_seq_len=256,
-               guidance_scale=scale, guidance_scale_pow=power, randomize_temperature=temperature)
-    return {'model': {'vq_model': dict(codebook_size=1024, token_size=256, num_latent_tokens=256, finetune_decoder=False), 'generator': gen}}
+    gen = dict(hidden_size=width, num_hidden_layers=depth, num_attention_heads=16,
+               intermediate_size=mlp, image_seq_len=256, guidance_scale=scale,
+               guidance_scale_pow=power, randomize_temperature=temperature)
+    return {
+        'model': {
+            'vq_model': dict(codebook_size=1024, token_size=256, num_latent_tokens=256,
+                             finetune_decoder=False), 'generator': gen
+        }
+    }
 
 # %% ../../nbs/hub/10_pretrained.ipynb #cdbe9d5e
 BARE = { # short name: file in the repository, configuration
@@ -102,12 +154,18 @@ BARE = { # short name: file in the repository, configuration
 # %% ../../nbs/hub/10_pretrained.ipynb #50210e1b
 def _check_numbers(sd, path):
     "Refuse weights that aren't finite floating-point numbers"
-    finite = lambda t: bool((t if t.itemsize>1 else t.float()).isfinite().all())  # float8 has no isfinite
+    # float8 has no isfinite
+    finite = lambda t: bool((t if t.itemsize>1 else t.float()).isfinite().all())
     whole = [f'{k} ({str(t.dtype)[6:]})' for k,t in sd.items() if not t.is_floating_point()]
     lost = [k for k,t in sd.items() if t.is_floating_point() and not finite(t)]
-    for bad,what,why in ((whole, 'entries that are no floating-point numbers', 'Quantized weights, counters or token ids are no weights of these models.'),
-                         (lost, 'NaN or infinity', 'The file is broken, or its training diverged.')):
-        if bad: raise ValueError(f"{path} holds {what}: {', '.join(bad[:4])}{', …' if len(bad)>4 else ''} ({len(bad)} of {len(sd)} entries). {why}")
+    for bad,what,why in (
+        (whole, 'entries that are no floating-point numbers',
+         'Quantized weights, counters or token ids are no weights of these models.'),
+        (lost, 'NaN or infinity', 'The file is broken, or its training diverged.')):
+        if bad:
+            raise ValueError(
+                f"{path} holds {what}: {', '.join(bad[:4])}{', …' if len(bad)>4 else ''} "
+                f"({len(bad)} of {len(sd)} entries). {why}")
 
 # %% ../../nbs/hub/10_pretrained.ipynb #498df57f
 class Found(NamedTuple):
@@ -143,11 +201,17 @@ def _hub(repo, file=None, config=None):
         weights = Path(hf_hub_download(repo, file)) if file else weights_file(repo)
         return Found(weights, _hub_config(repo) if config is None else config)
     except RepositoryNotFoundError:
-        raise ValueError(f"the hub has no repository '{repo}' that you may read; check the name, or log in with `hf auth login`") from None
+        raise ValueError(
+            f"the hub has no repository '{repo}' that you may read; check the name, or log in with "
+            "`hf auth login`") from None
     except (OSError, EntryNotFoundError) as e:
-        what,where = (file,'that file') if file else ('config.json and model.safetensors (or pytorch_model.bin)','a folder that holds them')
-        raise ValueError(f"cannot get {repo} from the hub ({type(e).__name__}). Without a network: download {what} from https://huggingface.co/{repo} "
-                         f"elsewhere, copy here, and give load() {where}. What ships with the package needs no network: {', '.join(r.name for r in _embedded)}.") from None
+        what,where = (file,'that file') if file else (
+            'config.json and model.safetensors (or pytorch_model.bin)','a folder that holds them')
+        raise ValueError(
+            f"cannot get {repo} from the hub ({type(e).__name__}). Without a network: download "
+            f"{what} from https://huggingface.co/{repo} "
+            f"elsewhere, copy here, and give load() {where}. What ships with the package needs no "
+            f"network: {', '.join(r.name for r in _embedded)}.") from None
 
 # %% ../../nbs/hub/10_pretrained.ipynb #363af400
 def _hub_config(repo):
@@ -160,7 +224,10 @@ def _hub_config(repo):
 def _embedded_path(name):
     "Folder of a model that ships with the package"
     path = Path(tok1d.__file__).parent/'weights'/name
-    if not path.is_dir(): raise ValueError(f"this installation has no weights for '{name}': {path} isn't there. Reinstall tok1d, or give load() another model.")
+    if not path.is_dir():
+        raise ValueError(
+            f"this installation has no weights for '{name}': {path} isn't there. Reinstall tok1d, "
+            "or give load() another model.")
     return path
 
 # %% ../../nbs/hub/10_pretrained.ipynb #afbd6f8e
@@ -174,7 +241,8 @@ def find(name_or_path:Union[str, Path], # Short name, folder, file or hub reposi
          config:Any=None, # One that is given: then none is looked for
         )->Found:
     "Find a model's weights and configuration, downloading them if need be"
-    if not isinstance(name_or_path, (str, os.PathLike)) or not str(name_or_path): raise ValueError(f"give load() a name or a path; got {name_or_path!r}")
+    if not isinstance(name_or_path, (str, os.PathLike)) or not str(name_or_path):
+        raise ValueError(f"give load() a name or a path; got {name_or_path!r}")
     name = str(name_or_path)
     if name.startswith(HUB): return _hub(name.removeprefix(HUB).strip('/'), config=config)
     path, known = read_path(name_or_path), {r.name:r for r in list_pretrained()}
@@ -184,7 +252,10 @@ def find(name_or_path:Union[str, Path], # Short name, folder, file or hub reposi
     if is_path(name_or_path): raise ValueError(_no_file(path))
     if not re.fullmatch(r'[\w.-]+/[\w.-]+', name): raise ValueError(_no_model(name, known))
     owner = name.partition('/')[0]
-    if os.path.isdir(owner): raise ValueError(f"there is no {name} here, though there is a folder {owner}; for a repository of the hub write {HUB}{name}")
+    if os.path.isdir(owner):
+        raise ValueError(
+            f"there is no {name} here, though there is a folder {owner}; for a repository of the "
+            f"hub write {HUB}{name}")
     return _hub(name, config=config)
 
 # %% ../../nbs/hub/10_pretrained.ipynb #ca7d30a3
@@ -192,8 +263,12 @@ HUB = 'https://huggingface.co/'
 
 def find_known(row:Pretrained)->Found:
     "What a short name stands for, whatever lies in the current folder"
-    if row.embedded and holds_model(Path(row.name)): warnings.warn(f"'{row.name}' is the model that ships with tok1d; for the one in the folder here write ./{row.name}")
-    return _local(_embedded_path(row.name)) if row.embedded else _hub(row.repo, *BARE.get(row.name, ()))
+    if row.embedded and holds_model(Path(row.name)):
+        warnings.warn(
+            f"'{row.name}' is the model that ships with tok1d; for the one in the folder here "
+            f"write ./{row.name}")
+    return _local(_embedded_path(row.name)) if row.embedded else _hub(row.repo,
+                                                                      *BARE.get(row.name, ()))
 
 def _no_file(path):
     "What to do about a path where nothing is"
@@ -228,19 +303,23 @@ def row_in_repository(name:str # `owner/name`, perhaps with the hub's address be
     return rows[0] if len(rows)==1 and not here else None
 
 # %% ../../nbs/hub/10_pretrained.ipynb #f3c197a8
-_DTYPES = dict(float32=torch.float32, fp32=torch.float32, float16=torch.float16, fp16=torch.float16, bfloat16=torch.bfloat16, bf16=torch.bfloat16)
+_DTYPES = dict(float32=torch.float32, fp32=torch.float32, float16=torch.float16, fp16=torch.float16,
+               bfloat16=torch.bfloat16, bf16=torch.bfloat16)
 
 def _dtype(d):
     "A floating-point `torch.dtype` from itself or its name"
     if isinstance(d, str): d = _DTYPES.get(d, d)
-    if d is not None and d not in _DTYPES.values(): raise ValueError(f"dtype is one of {', '.join(_DTYPES)}; got {d!r}")
+    if d is not None and d not in _DTYPES.values():
+        raise ValueError(f"dtype is one of {', '.join(_DTYPES)}; got {d!r}")
     return d
 
 def _device(d):
     "A device that can be used here"
     try: return torch.empty(0, device='cpu' if d is None else d).device
     except (RuntimeError, AssertionError, TypeError) as e:
-        raise ValueError(f"device {d!r} cannot be used here ({str(e).splitlines()[0]}); 'cpu' always can") from None
+        raise ValueError(
+            f"device {d!r} cannot be used here ({str(e).splitlines()[0]}); 'cpu' always can"
+        ) from None
 
 # %% ../../nbs/hub/10_pretrained.ipynb #cbfbc1fc
 def _config(given, found):
@@ -252,22 +331,33 @@ def _config(given, found):
 def _no_config(found, kind:Family):
     "What to build with where there is no configuration"
     if kind.bare: return to_config({}) # the network has no options
-    raise ValueError(f"{found.weights} has no configuration beside it: give config=, a preset such as 'titok_l32_stage2' "
-                     "(see tok1d.config.list_presets()), a .yaml or .json file, or a nested dict; or put config.json next to the weights")
+    raise ValueError(
+        f"{found.weights} has no configuration beside it: give config=, a preset such as "
+        "'titok_l32_stage2' "
+        "(see tok1d.config.list_presets()), a .yaml or .json file, or a nested dict; or put "
+        "config.json next to the weights")
 
 # %% ../../nbs/hub/10_pretrained.ipynb #e020f116
-def load(name_or_path:Union[str, Path]=DEFAULT, # Short name (see `list_pretrained`), folder, `.safetensors` or `.bin` file, or hub repository
-         device:Any=None, # Such as `'cuda'`; CPU unless given
-         dtype:Union[torch.dtype, str, None]=None, # Such as `'bf16'`; float32 unless given
-         config:Any=None, # Preset, file or nested dict, for weights that have no configuration beside them
-        )->BaseModel: # In eval mode
+def load(
+    name_or_path:Union[
+        str,
+        # Short name (see `list_pretrained`), folder, `.safetensors` or `.bin` file, or hub
+        # repository
+        Path]=DEFAULT,
+    device:Any=None, # Such as `'cuda'`; CPU unless given
+    dtype:Union[torch.dtype, str, None]=None, # Such as `'bf16'`; float32 unless given
+    # Preset, file or nested dict, for weights that have no configuration beside them
+    config:Any=None,
+)->BaseModel: # In eval mode
     "A model with its weights, ready for use"
     device, dtype = _device(device), _dtype(dtype)
     found,row = find(name_or_path, config),known_row(name_or_path)
     if row and config is None: found = found._replace(settings=MASKED.get(row.name, {}))
     return load_found(found, device, dtype, config)
 
-def load_found(found:Found, device:Any=None, dtype:Any=None, config:Any=None)->BaseModel: # As for `load`
+# %% ../../nbs/hub/10_pretrained.ipynb #1c3b32f8
+def load_found(found:Found, device:Any=None, dtype:Any=None,
+               config:Any=None)->BaseModel: # As for `load`
     "The model whose parts were found"
     sd = load_weights(found.weights)
     _check_numbers(sd, found.weights)
@@ -278,8 +368,9 @@ def load_found(found:Found, device:Any=None, dtype:Any=None, config:Any=None)->B
     try: model = family_class(kind).from_tensors(cfg, sd)
     except ValueError as e: raise ValueError(f"{shown(found.weights)}: {e}") from None
     except (RuntimeError, TypeError, MemoryError) as e:
-        raise ValueError(f"{shown(found.weights)}: cannot build {kind.name} from this configuration: "
-                         f"{str(e).splitlines()[0]}") from e
+        raise ValueError(
+            f"{shown(found.weights)}: cannot build {kind.name} from this configuration: "
+            f"{str(e).splitlines()[0]}") from e
     return model.to(device=_device(device), dtype=_dtype(dtype)).eval()
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c237db5a
@@ -289,11 +380,15 @@ def find_weights(name_or_path:Union[str, Path] # As for `load`
     return load_weights(find(name_or_path, {}).weights)
 
 # %% ../../nbs/hub/10_pretrained.ipynb #8291492c
-DEFAULT_GENERATOR,DEFAULT_TEXT = 'tok1d-tiny-maskgit','tok1d-tiny-maskgen-kl' # of classes, of prompts
+# of classes, of prompts
+DEFAULT_GENERATOR,DEFAULT_TEXT = 'tok1d-tiny-maskgit','tok1d-tiny-maskgen-kl'
 
 def tokenizer_name(cfg # Of a generator
                   )->Optional[str]: # Name or path
-    "The tokenizer a configuration names; RAR's published one names the weights of the MaskGIT-VQGAN alone"
+    """The tokenizer a configuration names
+
+    RAR's published one names the weights of the MaskGIT-VQGAN alone.
+    """
     return cfg.experiment.tokenizer_checkpoint or cfg.model.vq_model.pretrained_tokenizer_weight
 
 # %% ../../nbs/hub/10_pretrained.ipynb #61a91a05
@@ -308,7 +403,8 @@ def moved(reference:str, # Name or path in a run's configuration
     near = [up/tail for tail in tails for up in [folder, *folder.parents][:4]]
     there = next((p for p in near if holds_model(p)), None)
     if there is None: return reference
-    warnings.warn(f"the tokenizer {reference} is taken from {there}, as seen from the generator's folder")
+    warnings.warn(
+        f"the tokenizer {reference} is taken from {there}, as seen from the generator's folder")
     return str(there)
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c74a909b
@@ -318,9 +414,13 @@ def tokenizer_for(name:Union[str, Path], # Of the generator
     row = known_row(name)
     if row: return row.tokenizer
     found = tokenizer_name(generator.config)
-    if not found: raise ValueError(f"{name} does not say whose codes it draws (experiment.tokenizer_checkpoint is not set): give tokenizer=, a name or a path")
+    if not found:
+        raise ValueError(
+            f"{name} does not say whose codes it draws (experiment.tokenizer_checkpoint is not "
+            "set): give tokenizer=, a name or a path")
     path = read_path(name)
-    return moved(found, (path if path.is_dir() else path.parent).absolute()) if path.exists() else found
+    return moved(found,
+                 (path if path.is_dir() else path.parent).absolute()) if path.exists() else found
 
 # %% ../../nbs/hub/10_pretrained.ipynb #2e725240
 def check_tokenizer(generator:BaseModel,
@@ -340,13 +440,19 @@ def names_for(tokenizer:Union[str, Path], # Name or path
               generator:BaseModel)->Optional[list]: # `None` if they are not known
     "Class names of a generator of the built-in data, whose classes are styles and families"
     from tok1d.data.embedded import class_names
-    ours = str(tokenizer) in {r.name for r in _embedded} and generator.num_classes in (len(class_names())-1, len(class_names()))
+    ours = str(tokenizer) in {
+        r.name
+        for r in _embedded
+    } and generator.num_classes in (len(class_names())-1, len(class_names()))
     return class_names()[:generator.num_classes] if ours else None
 
 # %% ../../nbs/hub/10_pretrained.ipynb #990f381a
 def saved_names(path:Union[str, Path], # Of a generator
                 generator:BaseModel)->Optional[list]: # `None` if its folder has none
-    "Class names that a run kept beside its weights; classes the data did not have are called by their number"
+    """Class names that a run kept beside its weights
+
+    Classes the data did not have are called by their number.
+    """
     from tok1d.data.shards import read_class_names
     names,n = read_class_names(path),generator.num_classes
     return names + [f'class {i}' for i in range(len(names), n)] if names and len(names)<=n else None
@@ -359,10 +465,18 @@ def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator
                  )->Pipeline:
     "A generator with its tokenizer, ready to draw"
     generator = load(name_or_path, device, dtype, config)
-    if not hasattr(generator, 'generate'): raise ValueError(f"{name_or_path} is no generator but a {type(generator).__name__}; `tok1d list` shows the generators")
+    if not hasattr(generator, 'generate'):
+        raise ValueError(
+            f"{name_or_path} is no generator but a {type(generator).__name__}; `tok1d list` shows "
+            "the generators")
     tokenizer = tokenizer or tokenizer_for(name_or_path, generator)
     decoder = load(tokenizer, device)
     check_tokenizer(generator, decoder, tokenizer)
     decoder = decoder.to(dtype=_dtype(dtype))
-    if generator.num_classes: return Pipeline(generator, decoder, saved_names(name_or_path, generator) or names_for(tokenizer, generator))
-    return TextPipeline(generator, decoder, TextEncoder.load(generator.config.model.vq_model.text_encoder, _device(device), _dtype(dtype)))
+    if generator.num_classes:
+        return Pipeline(generator, decoder,
+                        saved_names(name_or_path, generator) or names_for(tokenizer, generator))
+    return TextPipeline(
+        generator, decoder,
+        TextEncoder.load(generator.config.model.vq_model.text_encoder, _device(device),
+                         _dtype(dtype)))

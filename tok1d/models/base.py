@@ -30,9 +30,11 @@ class Encoded(NamedTuple):
     aux:dict # Losses (VQ) or the posterior (VAE), and the latents before quantization, `b n d`
 
 # %% ../../nbs/models/05_base.ipynb #faa931f8
-NO_WEIGHTS = {b'version https://git-lfs': "is a Git LFS pointer, a note in place of the file: run `git lfs pull` where it was cloned, or download the file itself",
-              b'<!doctype': 'is a web page, not the file: its download needs another address, or a login',
-              b'<html': 'is a web page, not the file: its download needs another address, or a login'}
+NO_WEIGHTS = {
+    b'version https://git-lfs': "is a Git LFS pointer, a note in place of the file: run `git lfs "
+                                "pull` where it was cloned, or download the file itself",
+    b'<!doctype': 'is a web page, not the file: its download needs another address, or a login',
+    b'<html': 'is a web page, not the file: its download needs another address, or a login'}
 
 def _check_start(path):
     "Refuse a file that holds something else in place of the weights"
@@ -49,13 +51,18 @@ def _read_tensors(path):
 def _unpickling(text):
     "Why a pickle was not opened"
     name = re.search(r'GLOBAL (\S+)', text)
-    if not name: return f"cannot be read as weights: it is broken, or no checkpoint ({text.strip().splitlines()[-1][:200]})"
-    return (f"is not a checkpoint of tensors alone (it holds {name[1]}) and was not opened: unpickling it could execute code. "
-            "If you trust it, open it yourself and save its state dict as .safetensors.")
+    if not name:
+        return ("cannot be read as weights: it is broken, or no checkpoint "
+                f"({text.strip().splitlines()[-1][:200]})")
+    return (
+        f"is not a checkpoint of tensors alone (it holds {name[1]}) and was not opened: unpickling "
+        "it could execute code. "
+        "If you trust it, open it yourself and save its state dict as .safetensors.")
 
 # %% ../../nbs/models/05_base.ipynb #58e80378
-def load_weights(path:str|Path, # A `.safetensors` file, or a `.bin`/`.pt`/`.pth` that holds tensors alone
-                 )->dict[str,Tensor]: # State dict on the CPU
+def load_weights(
+    path:str|Path, # A `.safetensors` file, or a `.bin`/`.pt`/`.pth` that holds tensors alone
+)->dict[str,Tensor]: # State dict on the CPU
     "Tensors of a checkpoint, by name; `ValueError` for a file that is broken or would execute code"
     path = read_path(path)
     if not path.is_file():
@@ -73,10 +80,12 @@ def load_weights(path:str|Path, # A `.safetensors` file, or a `.bin`/`.pt`/`.pth
 AVERAGED = 'ema','ema_model','model_ema','ema_state_dict','state_dict_ema','params_ema','ema_params','averaged_model','shadow'
 RAW = 'state_dict','model_state_dict','model','module','net','network','params','weights'
 COUNTERS = 'n_averaged','num_updates','decay','initted','step'
-WRAPPERS = {'module','_orig_mod','_fsdp_wrapped_module','_checkpoint_wrapped_module'} # parts of a name that say nothing of the network
+# parts of a name that say nothing of the network
+WRAPPERS = {'module','_orig_mod','_fsdp_wrapped_module','_checkpoint_wrapped_module'}
 
 # %% ../../nbs/models/05_base.ipynb #f17fbc82
-def _tensors(sd)->bool: return bool(sd) and all(isinstance(k, str) and isinstance(v, Tensor) for k,v in sd.items())
+def _tensors(sd)->bool:
+    return bool(sd) and all(isinstance(k, str) and isinstance(v, Tensor) for k,v in sd.items())
 
 def _inside(found:Any, # What the file held, or a part of it
            )->tuple|None: # State dict, the way to it, ways not taken; `None` if there is none
@@ -87,13 +96,17 @@ def _inside(found:Any, # What the file held, or a part of it
     rank = lambda k: (*AVERAGED,*RAW).index(k) if k in AVERAGED+RAW else len(AVERAGED+RAW)
     got = {k: _inside(found[k]) for k in sorted(names, key=rank)}
     good = [k for k,v in got.items() if v]
-    if not good or (rank(good[0])==len(AVERAGED+RAW) and len(good)>1): return None # several, and none has a known name
+    # several, and none has a known name
+    if not good or (rank(good[0])==len(AVERAGED+RAW) and len(good)>1): return None
     sd,way,others = got[good[0]]
     return sd,(good[0],*way),(*others,*(k for k in good[1:] if k in AVERAGED+RAW))
 
 # %% ../../nbs/models/05_base.ipynb #3b46ed3d
 def _averaged_part(sd):
-    "The average in a flat state dict that holds both: `ema_model.…` beside `online_model.…` or `model.…`"
+    """The average in a flat state dict that holds both
+
+    `ema_model.…` beside `online_model.…` or `model.…`
+    """
     for k in AVERAGED:
         part = {n.removeprefix(f'{k}.'):v for n,v in sd.items() if n.startswith(f'{k}.')}
         if part: return part
@@ -110,25 +123,36 @@ def unwrap(sd:Any, # What the file held
     "The state dict itself, out of every wrapper; averaged weights where there are any"
     path,found = shown(path),_inside(sd)
     if found is None:
-        kind = f"a dictionary with {_few([str(k)[:40] for k in sd])}" if isinstance(sd, Mapping) and sd else type(sd).__name__
-        raise ValueError(f"{path} holds no state dict (names with tensors), but {kind}; save the state dict alone, or under one of {', '.join(AVERAGED+RAW)}")
+        kind = f"a dictionary with {_few([str(k)[:40] for k in sd])}" if isinstance(
+            sd, Mapping) and sd else type(sd).__name__
+        raise ValueError(
+            f"{path} holds no state dict (names with tensors), but {kind}; save the state dict "
+            f"alone, or under one of {', '.join(AVERAGED+RAW)}")
     sd,way,others = found
-    if others and set(way)&set(AVERAGED): warnings.warn(f"{path}: the averaged weights ('{'.'.join(way)}') are taken, not '{others[0]}'")
+    if others and set(way)&set(AVERAGED):
+        warnings.warn(
+            f"{path}: the averaged weights ('{'.'.join(way)}') are taken, not '{others[0]}'")
     part = _averaged_part(sd)
-    if len(part)<len([k for k in sd if k not in COUNTERS]): warnings.warn(f"{path}: the averaged weights are taken, {len(part)} of {len(sd)} tensors")
+    if len(part)<len([k for k in sd if k not in COUNTERS]):
+        warnings.warn(f"{path}: the averaged weights are taken, {len(part)} of {len(sd)} tensors")
     flat = {k:v for k,v in part.items() if not (k in COUNTERS and v.numel()==1)}
     out = {_bare(k):v for k,v in flat.items()}
-    if len(out)<len(flat): raise ValueError(f"{path} holds several weights of one name once 'module.' and '_orig_mod.' are taken off; save one state dict")
+    if len(out)<len(flat):
+        raise ValueError(
+            f"{path} holds several weights of one name once 'module.' and '_orig_mod.' are taken "
+            "off; save one state dict")
     if not out: raise ValueError(f"{path} holds counters alone and no weights")
     return out
 
-def _few(names, n=4): return ', '.join(names[:n])+(f", … ({len(names)} in all)" if len(names)>n else '')
+def _few(names, n=4):
+    return ', '.join(names[:n])+(f", … ({len(names)} in all)" if len(names)>n else '')
 
 # %% ../../nbs/models/05_base.ipynb #2fb852d2
 class BaseModel(nn.Module, PyTorchModelHubMixin, library_name='tok1d', tags=['image-tokenization']):
     "A network with a configuration, and the hub's file format"
     def __init__(self,
-                 config=None): # Nested configuration: mapping, OmegaConf object, or `None` for the defaults
+                 # Nested configuration: mapping, OmegaConf object, or `None` for the defaults
+                 config=None):
         super().__init__()
         self.config = to_config(config or {})
         self._hub_mixin_config = to_dict(self.config)
@@ -141,12 +165,14 @@ class BaseModel(nn.Module, PyTorchModelHubMixin, library_name='tok1d', tags=['im
             raise ValueError(f"there is no folder {shown(path)}")
         return super().from_pretrained(str(path) if path.exists() else name_or_path, **settings)
 
-    def save_pretrained(self, folder, **settings): return super().save_pretrained(read_path(folder), **settings)
+    def save_pretrained(self, folder, **settings):
+        return super().save_pretrained(read_path(folder), **settings)
 
     @property
     def device(self)->torch.device: return next(self.parameters()).device
     @property
-    def dtype(self)->torch.dtype: return next(p.dtype for p in self.parameters() if p.is_floating_point())
+    def dtype(self)->torch.dtype:
+        return next(p.dtype for p in self.parameters() if p.is_floating_point())
 
 # %% ../../nbs/models/05_base.ipynb #8dbbaf44
 @patch
@@ -155,17 +181,22 @@ def num_parameters(self:BaseModel,
                    exclude_embeddings:bool=False, # Leave out `nn.Embedding` tables?
                   )->int:
     "How many numbers the model has learned"
-    skip = {id(p) for m in self.modules() if isinstance(m, nn.Embedding) for p in m.parameters()} if exclude_embeddings else ()
-    return sum(p.numel() for p in self.parameters() if id(p) not in skip and (p.requires_grad or not only_trainable))
+    skip = {id(p)
+            for m in self.modules() if isinstance(m, nn.Embedding)
+            for p in m.parameters()} if exclude_embeddings else ()
+    return sum(p.numel() for p in self.parameters()
+               if id(p) not in skip and (p.requires_grad or not only_trainable))
 
 # %% ../../nbs/models/05_base.ipynb #72a0c064
 @patch
 def _save_pretrained(self:BaseModel, save_directory:Path):
     "Write `config.json` and `model.safetensors`; called by `save_pretrained` and `push_to_hub`"
     save_directory = Path(save_directory)
-    with atomic_write(save_directory/'config.json') as f: Path(f).write_text(json.dumps(self._hub_mixin_config, indent=1)+'\n')
+    with atomic_write(save_directory/'config.json') as f:
+        Path(f).write_text(json.dumps(self._hub_mixin_config, indent=1)+'\n')
     sd = {k:v.detach().cpu().contiguous().clone() for k,v in self.state_dict().items()}
-    with atomic_write(save_directory/'model.safetensors') as f: save_file(sd, f, metadata={'format':'pt'})
+    with atomic_write(save_directory/'model.safetensors') as f:
+        save_file(sd, f, metadata={'format':'pt'})
 
 # %% ../../nbs/models/05_base.ipynb #9c45d2f8
 @patch
@@ -175,13 +206,22 @@ def load_tensors(self:BaseModel,
                 )->tuple[list[str],list[str]]: # Names missing in `sd`, names of `sd` not used
     "Copy a state dict into the model, casting to its dtype; `ValueError` says what does not fit"
     own = self.state_dict()
-    wrong = [f"{k} {tuple(sd[k].shape)} instead of {tuple(own[k].shape)}" for k in own if k in sd and sd[k].shape!=own[k].shape]
+    wrong = [
+        f"{k} {tuple(sd[k].shape)} instead of {tuple(own[k].shape)}" for k in own
+        if k in sd and sd[k].shape!=own[k].shape
+    ]
     missing,extra = self._state_diff(own, sd)
     if strict and (wrong or missing or extra):
-        parts = [f"{w}: {_few(v)}" for w,v in (('missing',missing),('unexpected',extra),('wrong shape',wrong)) if v]
-        raise ValueError(f"these weights do not fit {type(self).__name__} as configured. " + '; '.join(parts)
-                         + ". Check that the configuration is the checkpoint's own.")
-    self.load_state_dict({k:v for k,v in sd.items() if k in own and v.shape==own[k].shape}, strict=False)
+        parts = [
+            f"{w}: {_few(v)}"
+            for w,v in (('missing',missing),('unexpected',extra),('wrong shape',wrong)) if v
+        ]
+        raise ValueError(f"these weights do not fit {type(self).__name__} as configured. " +
+                         '; '.join(parts) +
+                         ". Check that the configuration is the checkpoint's own.")
+    self.load_state_dict({k:v
+                          for k,v in sd.items() if k in own and v.shape==own[k].shape},
+                         strict=False)
     return missing,extra
 
 # %% ../../nbs/models/05_base.ipynb #7e9b6e6f
@@ -189,12 +229,16 @@ def load_tensors(self:BaseModel,
 def _state_diff(self:BaseModel, own, sd):
     "Names missing in `sd` and unexpected in it, but for those the model calls optional"
     opt = getattr(self, 'optional_state', ())
-    return [k for k in own if k not in sd and k not in opt],[k for k in sd if k not in own and k not in opt]
+    return [k for k in own
+            if k not in sd and k not in opt],[k for k in sd if k not in own and k not in opt]
 
 # %% ../../nbs/models/05_base.ipynb #e6ce0091
 def _asked(cfg, limit)->dict: # Key → size
     "The sizes that a configuration asks for and that are not everybody's default"
-    mine = [k for k in KEYS.values() if k.le==limit and k.name.startswith(('model.','losses.','dataset.preprocessing.crop'))]
+    mine = [
+        k for k in KEYS.values()
+        if k.le==limit and k.name.startswith(('model.','losses.','dataset.preprocessing.crop'))
+    ]
     sizes = {k.name:OmegaConf.select(cfg, k.name) for k in mine if k.type is int}
     return {name:n for name,n in sizes.items() if n is not None and n!=KEYS[name].default}
 
@@ -202,16 +246,25 @@ def check_depth(cfg, # Typed configuration
                 sd:dict[str,Tensor]):
     "Refuse a configuration of more layers than the file has tensors"
     for name,n in _asked(cfg, DEEPEST).items():
-        if n>len(sd): raise ValueError(f"{name}={n}, but the file holds {len(sd)} tensors, fewer than layers; check that the configuration is the checkpoint's own")
+        if n>len(sd):
+            raise ValueError(
+                f"{name}={n}, but the file holds {len(sd)} tensors, fewer than layers; check that "
+                "the configuration is the checkpoint's own")
 
 # %% ../../nbs/models/05_base.ipynb #2fd352e5
 def _plain(cfg, sd)->bool:
     "Is building the usual way quick and harmless?"
-    numbers,longest = sum(t.numel() for t in sd.values()),max((d for t in sd.values() for d in t.shape), default=1)
+    numbers = sum(t.numel() for t in sd.values())
+    longest = max((d for t in sd.values() for d in t.shape), default=1)
     sizes,depth = _asked(cfg, MOST),max([1,*_asked(cfg, DEEPEST).values()])
-    widths = [n for k,n in sizes.items() if k.endswith(('hidden_size','intermediate_size','embed_dim','diffloss_w','width'))]
+    widths = [
+        n for k,n in sizes.items()
+        if k.endswith(('hidden_size','intermediate_size','embed_dim','diffloss_w','width'))
+    ]
     square = (cfg.dataset.preprocessing.crop_size or 1)//cfg.model.vq_model.vit_enc_patch_size
-    fits = max([1,*sizes.values()])<=longest and depth*max([1,*widths])**2<=4*numbers and square**2<=numbers
+    fits = max([
+        1,*sizes.values()
+    ])<=longest and depth*max([1,*widths])**2<=4*numbers and square**2<=numbers
     return fits and sum(t.nbytes for t in sd.values())<2**28
 
 # %% ../../nbs/models/05_base.ipynb #4339dc4f
@@ -220,22 +273,29 @@ def from_tensors(cls:BaseModel,
                  config, # As for the class
                  sd:dict[str,Tensor], # State dict; its tensors may become the model's
                 )->BaseModel:
-    "A model that holds the tensors of `sd`; `ValueError` before anything is allocated if the configuration is another's"
+    """A model that holds the tensors of `sd`
+
+    `ValueError` before anything is allocated if the configuration is another's.
+    """
     cfg = to_config(config or {})
     check_depth(cfg, sd)
     if not _plain(cfg, sd):
         with torch.device('meta'): model = cls(cfg)
-        with warnings.catch_warnings(action='ignore'): model.load_tensors(sd)  # checks names and shapes; copying into `meta` does nothing
+        # checks names and shapes; copying into `meta` does nothing
+        with warnings.catch_warnings(action='ignore'): model.load_tensors(sd)
         if _adopt(model, sd): return model
     model = cls(cfg)  # also where parameters are shared, or some are not in the file
     model.load_tensors(sd)
     return model
 
+# %% ../../nbs/models/05_base.ipynb #66965da5
 def _adopt(model, sd)->bool: # Is nothing left without memory?
     "The tensors of `sd` become those of a model on `meta`, unless some are shared"
-    if len(list(model.named_parameters(remove_duplicate=False)))>len(list(model.parameters())): return False
+    if len(list(model.named_parameters(remove_duplicate=False)))>len(list(model.parameters())):
+        return False
     own = model.state_dict()
-    model.load_state_dict({k:v.to(own[k].dtype) for k,v in sd.items() if k in own}, assign=True, strict=False)
+    model.load_state_dict({k:v.to(own[k].dtype)
+                           for k,v in sd.items() if k in own}, assign=True, strict=False)
     return not any(t.is_meta for t in [*model.parameters(), *model.buffers()])
 
 # %% ../../nbs/models/05_base.ipynb #cd237ebf
@@ -251,15 +311,18 @@ def weights_file(folder_or_repo:str|Path, # A local folder, else a hub repositor
         raise ValueError(f"no weights in {shown(folder_or_repo)}: expected one of "
                          f"{', '.join(WEIGHT_FILES)}")
     try: return Path(hf_hub_download(str(folder_or_repo), WEIGHT_FILES[0], **kwargs))
-    except EntryNotFoundError: return Path(hf_hub_download(str(folder_or_repo), WEIGHT_FILES[1], **kwargs))
+    except EntryNotFoundError:
+        return Path(hf_hub_download(str(folder_or_repo), WEIGHT_FILES[1], **kwargs))
 
 # %% ../../nbs/models/05_base.ipynb #5a09acd5
 @patch(cls_method=True)
-def _from_pretrained(cls:BaseModel, *, model_id, map_location='cpu', strict=True, revision=None, cache_dir=None,
-                     force_download=False, local_files_only=False, token=None, **model_kwargs):
+def _from_pretrained(cls:BaseModel, *, model_id, map_location='cpu', strict=True, revision=None,
+                     cache_dir=None, force_download=False, local_files_only=False, token=None,
+                     **model_kwargs):
     "What the mixin's `from_pretrained` calls once it has read `config.json`"
-    file = weights_file(model_id, revision=revision, cache_dir=cache_dir, force_download=force_download,
-                        local_files_only=local_files_only, token=token)
+    file = weights_file(model_id, revision=revision, cache_dir=cache_dir,
+                        force_download=force_download, local_files_only=local_files_only,
+                        token=token)
     sd,config = load_weights(file),model_kwargs.pop('config', None)
     if strict and not model_kwargs: return cls.from_tensors(config, sd).to(map_location).eval()
     check_depth(to_config(config or {}), sd)
@@ -271,7 +334,8 @@ def _from_pretrained(cls:BaseModel, *, model_id, map_location='cpu', strict=True
 class BaseGenerator(BaseModel):
     "A model of token lines; subclasses set `num_tokens`, `codebook_size`, `num_classes`"
     sampler = '' # Name of the module whose `sample(model, condition, …)` draws from it
-    length_key = 'model.vq_model.num_latent_tokens' # Where a configuration says how many tokens it draws
+    # Where a configuration says how many tokens it draws
+    length_key = 'model.vq_model.num_latent_tokens'
 
     @property
     def sampler_module(self): # `None` for a model whose own `sample` needs none

@@ -54,7 +54,8 @@ def register_bottleneck(name:str, # For `model.vq_model.quantize_mode`
                         cls:type|str): # The class, or its dotted name
     "Let configurations name `cls`; a name that stands for something else is refused"
     if BOTTLENECKS.get(name, cls)!=cls:
-        raise ValueError(f"the bottleneck {name!r} exists already ({BOTTLENECKS[name]}): take another name")
+        raise ValueError(
+            f"the bottleneck {name!r} exists already ({BOTTLENECKS[name]}): take another name")
     BOTTLENECKS[name] = cls
 
 # %% ../../nbs/models/15_bottleneck.ipynb #ef3b7d30
@@ -63,8 +64,9 @@ def bottleneck_class(name:str # A registered name
     "The class behind a name; `ValueError` with the known names for any other"
     if name not in BOTTLENECKS: load_plugins()
     if name not in BOTTLENECKS:
-        raise ValueError(f"model.vq_model.quantize_mode={name!r} is not one of {', '.join(BOTTLENECKS)}; "
-                         "tok1d.models.bottleneck.register_bottleneck adds others")
+        raise ValueError(
+            f"model.vq_model.quantize_mode={name!r} is not one of {', '.join(BOTTLENECKS)}; "
+            "tok1d.models.bottleneck.register_bottleneck adds others")
     found = BOTTLENECKS[name]
     if isinstance(found, type): return found
     module,_,attribute = found.rpartition('.')

@@ -32,15 +32,20 @@ class Schedule:
     "Levels of noise, and what follows from them (DDPM, eq. 4, 7, 15)"
     def __init__(self,
                  betas:np.ndarray, # Noise of each level
-                 levels:np.ndarray|None=None): # What the network calls them; their numbers unless given
+                 # What the network calls them; their numbers unless given
+                 levels:np.ndarray|None=None):
         self.betas,self.levels = betas,np.arange(len(betas)) if levels is None else levels
         self.bar = np.cumprod(1-betas)
         before = np.append(1., self.bar[:-1])
         var = betas*(1-before)/(1-self.bar)
-        self.log_min,self.log_max = np.log(np.append(var[1:2], var[1:])) if len(var)>1 else np.log(betas),np.log(betas)
-        self.signal,self.noise = np.sqrt(self.bar),np.sqrt(1-self.bar)           # x_t = signal·x_0 + noise·ε
-        self.inv,self.inv_noise = np.sqrt(1/self.bar),np.sqrt(1/self.bar-1)      # x_0 = inv·x_t - inv_noise·ε
-        self.mean_0,self.mean_t = betas*np.sqrt(before)/(1-self.bar),(1-before)*np.sqrt(1-betas)/(1-self.bar) # posterior mean
+        self.log_min = np.log(np.append(var[1:2], var[1:])) if len(var)>1 else np.log(betas)
+        self.log_max = np.log(betas)
+        self.signal,self.noise = np.sqrt(self.bar),np.sqrt(1-self.bar)  # x_t = signal·x_0 + noise·ε
+        # x_0 = inv·x_t - inv_noise·ε
+        self.inv,self.inv_noise = np.sqrt(1/self.bar),np.sqrt(1/self.bar-1)
+        # posterior mean
+        self.mean_0,self.mean_t = betas*np.sqrt(before)/(1-self.bar),(
+            1-before)*np.sqrt(1-betas)/(1-self.bar)
 
     def __len__(self): return len(self.betas)
     def at(self, name:str, t:Tensor)->Tensor: # `m` → `m 1` float32
@@ -51,7 +56,8 @@ def respaced(schedule:Schedule, # All levels
              steps:int, # How many to keep
             )->Schedule:
     "A shorter walk through the same noise (improved DDPM, §4)"
-    if not 1<=steps<=len(schedule): raise ValueError(f"diffusion steps: got {steps}; give 1 to {len(schedule)}")
+    if not 1<=steps<=len(schedule):
+        raise ValueError(f"diffusion steps: got {steps}; give 1 to {len(schedule)}")
     keep = np.rint(np.arange(steps)*((len(schedule)-1)/max(steps-1, 1))).astype(int)
     bar = schedule.bar[keep]
     return Schedule(1-bar/np.append(1., bar[:-1]), keep)
@@ -72,9 +78,12 @@ class ResBlock(nn.Module):
     def __init__(self,
                  w:int): # Width
         super().__init__()
-        self.in_ln,self.mlp,self.adaLN_modulation = nn.LayerNorm(w, eps=1e-6),nn.Sequential(Linear(w, w), nn.SiLU(), Linear(w, w)),silu_linear(w, 3*w)
+        self.in_ln = nn.LayerNorm(w, eps=1e-6)
+        self.mlp = nn.Sequential(Linear(w, w), nn.SiLU(), Linear(w, w))
+        self.adaLN_modulation = silu_linear(w, 3*w)
 
-    def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None, gate:Tensor|None=None): # m w, m 3w, m w, m w; → three times m w
+    def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None,
+                gate:Tensor|None=None): # m w, m 3w, m w, m w; → three times m w
         shift,scale,gate_out = mod.chunk(3, -1)
         x,y = adaln_or_plain(x, shift, scale, branch, gate, self.in_ln.weight, self.in_ln.bias)
         return x,self.mlp(y),gate_out
@@ -88,7 +97,8 @@ class FinalLayer(nn.Module):
         super().__init__()
         self.linear,self.adaLN_modulation = Linear(w, out),silu_linear(w, 2*w)
 
-    def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None, gate:Tensor|None=None): # m w, m 2w, m w, m w
+    def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None,
+                gate:Tensor|None=None): # m w, m 2w, m w, m w
         shift,scale = mod.chunk(2, -1)
         return self.linear(adaln_or_plain(x, shift, scale, branch, gate).y)
 
@@ -110,11 +120,14 @@ class DiffusionMLP(nn.Module):
                  w:int, # Width of the blocks
                  depth:int): # Blocks
         super().__init__()
-        self.time_embed,self.cond_embed,self.input_proj = Embedder(w),Linear(d, w),Linear(c, w)
+        self.time_embed = Embedder(w)
+        self.cond_embed = Linear(d, w)
+        self.input_proj = Linear(c, w)
         self.res_blocks = nn.ModuleList(ResBlock(w) for _ in range(depth))
         self.final_layer = FinalLayer(w, 2*c)
 
-    def modulation(self, t:Tensor, z:Tensor)->list: # `...`, `... d` → `... 3w` for each block, `... 2w`
+    def modulation(self, t:Tensor,
+                   z:Tensor)->list: # `...`, `... d` → `... 3w` for each block, `... 2w`
         "All that the blocks take from level and condition"
         y = self.time_embed(t) + self.cond_embed(z)
         return [b.adaLN_modulation(y) for b in (*self.res_blocks, self.final_layer)]
@@ -124,16 +137,21 @@ class DiffusionMLP(nn.Module):
         for block,mod in zip(self.res_blocks, mods): x = block(x[0], mod, *x[1:])
         return self.final_layer(x[0], mods[-1], *x[1:])
 
-    def forward(self, x:Tensor, t:Tensor, z:Tensor)->Tensor: return self.denoise(x, self.modulation(t, z)) # m c, m, m d → m 2c
+    def forward(self, x:Tensor, t:Tensor, z:Tensor)->Tensor:
+        return self.denoise(x, self.modulation(t, z)) # m c, m, m d → m 2c
 
 # %% ../../nbs/models/75_diffloss.ipynb #289d305b
 @patch
 def init_weights(self:DiffusionMLP):
     "Xavier for what computes, zero for what modulates and for the output (MAR, DiT)"
     for m in self.modules():
-        if isinstance(m, nn.Linear): nn.init.xavier_uniform_(m.weight); nn.init.zeros_(m.bias)
+        if isinstance(m, nn.Linear):
+            nn.init.xavier_uniform_(m.weight)
+            nn.init.zeros_(m.bias)
     for l in self.time_embed.mlp[0],self.time_embed.mlp[2]: nn.init.normal_(l.weight, std=.02)
-    for l in self.final_layer.linear,*(b.adaLN_modulation[1] for b in (*self.res_blocks, self.final_layer)): nn.init.zeros_(l.weight)
+    for l in self.final_layer.linear,*(b.adaLN_modulation[1]
+                                       for b in (*self.res_blocks, self.final_layer)):
+        nn.init.zeros_(l.weight)
 
 # %% ../../nbs/models/75_diffloss.ipynb #987d5ef7
 class Posterior(NamedTuple):
@@ -161,7 +179,9 @@ def normal_kl(m1:Tensor, logvar1:Tensor, m2:Tensor, logvar2:Tensor)->Tensor:
     "Divergence of one normal from another, in nats"
     return .5*(logvar2-logvar1-1 + (logvar1-logvar2).exp() + (m1-m2)**2*(-logvar2).exp())
 
-def normal_cdf(x): return .5*(1+torch.tanh(math.sqrt(2/math.pi)*(x+.044715*x**3)))  # the approximation of the published code
+def normal_cdf(x):
+    return .5*(1+torch.tanh(math.sqrt(2/math.pi)*
+                            (x+.044715*x**3)))  # the approximation of the published code
 
 def bin_nll(x:Tensor, # Values, in [-1, 1] where they are pixels
             mean:Tensor, log_std:Tensor)->Tensor:
@@ -177,6 +197,7 @@ class Terms(NamedTuple):
     mse:Tensor # Of the noise, `m`
     vb:Tensor # Variational bound of one step, in bits per channel, `m`
 
+# %% ../../nbs/models/75_diffloss.ipynb #78ec7391
 class DiffLoss(nn.Module):
     "A distribution over tokens, given a vector for each (MAR, §3.2)"
     def __init__(self,
@@ -194,8 +215,12 @@ class DiffLoss(nn.Module):
     @property
     def walk(self)->Schedule: return respaced(self.levels, self.steps)
 
-    def noise_and_variance(self, x:Tensor, t:Tensor, z:Tensor)->tuple: # `m c`, `m`, `m d` → `m c`, `m c`
-        "What the network sees in tokens with noise: the noise, and where the log-variance lies (-1 to 1)"
+    def noise_and_variance(self, x:Tensor, t:Tensor,
+                           z:Tensor)->tuple: # `m c`, `m`, `m d` → `m c`, `m c`
+        """What the network sees in tokens with noise
+
+        The noise, and where the log-variance lies (-1 to 1).
+        """
         return self.net(x, t, z).float().chunk(2, -1)
 
 # %% ../../nbs/models/75_diffloss.ipynb #c3bf507c
@@ -216,14 +241,16 @@ def terms(self:DiffLoss,
     eps,v = self.noise_and_variance(xt, t, z)
     a,p = lambda name: self.levels.at(name, t),posterior(self.levels, xt, t, eps.detach(), v)
     true = a('mean_0')*x + a('mean_t')*xt
-    far = torch.where(t[:,None]==0, bin_nll(x, p.mean, p.logvar/2), normal_kl(true, a('log_min'), p.mean, p.logvar))
+    far = torch.where(t[:,None]==0, bin_nll(x, p.mean, p.logvar/2),
+                      normal_kl(true, a('log_min'), p.mean, p.logvar))
     mse,vb = (noise-eps).pow(2).mean(-1),far.mean(-1)/math.log(2)
     return Terms(mse+vb, mse, vb)
 
 # %% ../../nbs/models/75_diffloss.ipynb #0b8d25db
 def normal_like(x:Tensor, generator:torch.Generator|None)->Tensor:
     "Normal numbers, drawn where the generator lives"
-    return torch.randn(x.shape, generator=generator, device=generator.device if generator else x.device).to(x.device)
+    return torch.randn(x.shape, generator=generator,
+                       device=generator.device if generator else x.device).to(x.device)
 
 @patch
 def forward(self:DiffLoss,
@@ -233,7 +260,8 @@ def forward(self:DiffLoss,
             generator:torch.Generator|None=None, # Draws levels and noise
            )->Terms: # Scalars
     "Mean loss over the tokens that count"
-    t = torch.randint(len(self.levels), x.shape[:1], generator=generator, device=generator.device if generator else x.device).to(x.device)
+    t = torch.randint(len(self.levels), x.shape[:1], generator=generator,
+                      device=generator.device if generator else x.device).to(x.device)
     terms = self.terms(x.float(), t, z, normal_like(x, generator))
     w = torch.ones_like(terms.loss) if mask is None else mask.to(terms.loss)
     return Terms(*((v*w).sum()/w.sum() for v in terms))
@@ -250,7 +278,8 @@ def sample_plain(self:DiffLoss,
     "One level a step, by DDPM (algorithm 2), with guidance on the noise alone"
     s,x = self.walk,noise[0]
     for i in reversed(range(len(s))):
-        both,t = (torch.cat([x,x]),torch.full((2*len(x),), i)) if guidance!=1 else (x,torch.full((len(x),), i))
+        both,t = (torch.cat([x,x]),torch.full(
+            (2*len(x),), i)) if guidance!=1 else (x,torch.full((len(x),), i))
         eps,v = self.noise_and_variance(both, torch.from_numpy(s.levels)[t].to(x.device), z)
         if guidance!=1:
             (cond,uncond),v = eps.chunk(2),v[:len(x)]
@@ -269,11 +298,16 @@ class Walk(NamedTuple):
 def prepare(self:DiffLoss, device)->Walk:
     "The walk as tensors, where they are needed"
     s = self.walk
-    rows = np.stack([getattr(s, k) for k in ('inv','inv_noise','mean_0','mean_t','log_min','log_max')] + [np.arange(len(s))>0], -1)
-    return Walk(torch.from_numpy(s.levels[::-1].copy()).to(device), torch.from_numpy(rows[::-1].copy()).float().to(device))
+    rows = np.stack(
+        [getattr(s, k) for k in ('inv','inv_noise','mean_0','mean_t','log_min','log_max')] +
+        [np.arange(len(s))>0], -1)
+    return Walk(
+        torch.from_numpy(s.levels[::-1].copy()).to(device),
+        torch.from_numpy(rows[::-1].copy()).float().to(device))
 
 @patch
-def take(self:DiffLoss, x:Tensor, mods:list, numbers:Tensor, noise:Tensor, guidance:Tensor, temperature:Tensor)->tuple: # The new `x`, and `x0`
+def take(self:DiffLoss, x:Tensor, mods:list, numbers:Tensor, noise:Tensor, guidance:Tensor,
+         temperature:Tensor)->tuple: # The new `x`, and `x0`
     "One step: `m c`, modulations of `m` or `2m` rows, a row of `Walk.numbers`, `m c`, scalars"
     m,guided = len(x),mods[0].shape[0]>len(x)
     eps,v = self.net.denoise(torch.cat([x,x]) if guided else x, mods).float().chunk(2, -1)
@@ -295,16 +329,20 @@ def sample(self:DiffLoss,
            temperature:float=1., # Of the noise that is added
            walk:Walk|None=None, # From `prepare`, if there is one already
            take=None, # The step, e.g. compiled; `self.take` unless given
-          )->Iterator[tuple]: # The tokens of the next level `m c`, and what they would be without noise
+          # The tokens of the next level `m c`, and what they would be without noise
+          )->Iterator[tuple]:
     "As `sample_plain`, with the modulations of all levels made beforehand"
-    walk,take,x = walk or self.prepare(z.device),take or self.take,noise[0]
+    walk = walk or self.prepare(z.device)
+    take = take or self.take
+    x = noise[0]
     guidance,temperature = (torch.tensor(float(a), device=z.device) for a in (guidance,temperature))
     row = len(z)*self.net.cond_embed.out_features*(3*len(self.net.res_blocks)+2)*z.element_size()
     chunk = max(1, TABLE//row)
     for i in range(0, len(walk.levels), chunk):
         table = self.net.modulation(walk.levels[i:i+chunk,None], z)
         for j in range(i, min(i+chunk, len(walk.levels))):
-            x,x0 = take(x, [m[j-i] for m in table], walk.numbers[j], noise[j+1], guidance, temperature)
+            x,x0 = take(x, [m[j-i] for m in table], walk.numbers[j], noise[j+1], guidance,
+                        temperature)
             yield x,x0
 
 # %% ../../nbs/models/75_diffloss.ipynb #539b17d1

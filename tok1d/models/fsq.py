@@ -99,11 +99,13 @@ def from_config(cls:FSQ,
                )->FSQ:
     "The FSQ that a configuration describes"
     if not c.fsq_levels:
-        raise ValueError("model.vq_model.fsq_levels is not set, which quantize_mode=fsq needs: give "
-                         "the levels of each channel, such as [8,5,5,5] for 1,000 codes")
+        raise ValueError(
+            "model.vq_model.fsq_levels is not set, which quantize_mode=fsq needs: give "
+            "the levels of each channel, such as [8,5,5,5] for 1,000 codes")
     fsq = cls(c.fsq_levels)
     for key in 'codebook_size','token_size':
         if getattr(c, key) not in (None, getattr(fsq, key)):
-            raise ValueError(f"model.vq_model.{key}={getattr(c, key)}, but fsq_levels={[*c.fsq_levels]} make "
-                             f"{getattr(fsq, key)}: write that, or null")
+            raise ValueError(
+                f"model.vq_model.{key}={getattr(c, key)}, but fsq_levels={[*c.fsq_levels]} make "
+                f"{getattr(fsq, key)}: write that, or null")
     return fsq

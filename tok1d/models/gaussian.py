@@ -33,7 +33,8 @@ class DiagonalGaussian:
 
     def kl(self)->Tensor: # `b`
         "Divergence from the standard normal in nats, summed over tokens and channels"
-        return .5*(self.mean.float()**2 + self.logvar.float().exp() - 1 - self.logvar.float()).flatten(1).sum(1)
+        return .5*(self.mean.float()**2 + self.logvar.float().exp() - 1 -
+                   self.logvar.float()).flatten(1).sum(1)
 
 # %% ../../nbs/models/25_gaussian.ipynb #f724377c
 class Gaussian(Bottleneck):
@@ -54,4 +55,5 @@ class Gaussian(Bottleneck):
                 generator:torch.Generator|None=None, # Source of that draw
                )->Encoded: # The means; means or a draw; `posterior`
         post = DiagonalGaussian(raw)
-        return Encoded(post.mode, post.sample(generator) if sample else post.mode, dict(posterior=post))
+        return Encoded(post.mode,
+                       post.sample(generator) if sample else post.mode, dict(posterior=post))

@@ -26,7 +26,8 @@ def attend_plain(q:Tensor, # Queries, `b nh n d`
     return w.softmax(-1) @ v
 
 # %% ../../nbs/models/10_layers.ipynb #70af31d2
-PLAIN_UP_TO,PLAIN_FROM = 256,32 # Positions up to which, and queries from which on, a CPU takes the plain form in bfloat16
+# Positions up to which, and queries from which on, a CPU takes the plain form in bfloat16
+PLAIN_UP_TO,PLAIN_FROM = 256,32
 
 def attend(q:Tensor, # Queries, `b nh n d`
            k:Tensor, # Keys, `b nh m d`
@@ -34,7 +35,8 @@ def attend(q:Tensor, # Queries, `b nh n d`
            mask:Tensor|None=None, # True where a query may look, broadcastable to `b nh n m`
           )->Tensor: # `b nh n d`
     "Attention by whichever of the two equal forms suits the device and the length"
-    plain = q.device.type=='cpu' and q.dtype==torch.bfloat16 and k.shape[-2]<=PLAIN_UP_TO and q.shape[-2]>=PLAIN_FROM
+    plain = q.device.type=='cpu' and q.dtype==torch.bfloat16 and k.shape[
+        -2]<=PLAIN_UP_TO and q.shape[-2]>=PLAIN_FROM
     if plain: return attend_plain(q, k, v, mask)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
@@ -56,8 +58,10 @@ class Attention(nn.Module):
         w,b = (t[lo*x.shape[-1]:hi*x.shape[-1]] for t in (self.in_proj_weight, self.in_proj_bias))
         return F.linear(x, w, b).unflatten(-1, (hi-lo,self.nh,-1)).permute(2,0,3,1,4)
 
-    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None): # x: b n d; ask: the m positions whose answer is wanted; → b m d
-        q,k,v = self.heads(x, 0, 3) if ask is None else (*self.heads(x[:,ask], 0, 1), *self.heads(x, 1, 3))
+    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice
+                |None=None): # x: b n d; ask: the m positions whose answer is wanted; → b m d
+        q,k,v = self.heads(x, 0, 3) if ask is None else (*self.heads(x[:,ask], 0, 1),
+                                                         *self.heads(x, 1, 3))
         return self.out_proj(attend(q, k, v, mask).transpose(1,2).flatten(2))
 
 # %% ../../nbs/models/10_layers.ipynb #a774af0c
@@ -82,7 +86,8 @@ class Block(nn.Module):
         self.ln_1,self.attn = nn.LayerNorm(d),Attention(d, nh)
         self.ln_2,self.mlp = nn.LayerNorm(d),MLP(d, mlp_ratio*d)
 
-    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None): # x: b n d; ask: positions wanted, all if not given
+    def forward(self, x:Tensor, mask:Tensor|None=None,
+                ask:slice|None=None): # x: b n d; ask: positions wanted, all if not given
         x = (x if ask is None else x[:,ask]) + self.attn(self.ln_1(x), mask, ask)
         return x + self.mlp(self.ln_2(x))
 
@@ -96,7 +101,8 @@ class Transformer(nn.ModuleList):
                  nh:int): # Heads
         super().__init__(Block(d, nh) for _ in range(layers))
 
-    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None): # x: b n d; ask: positions that will be read, all if not given
+    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice
+                |None=None): # x: b n d; ask: positions that will be read, all if not given
         again = self.recompute and torch.is_grad_enabled()
         for i,block in enumerate(self, 1):
             args = x,mask,ask if i==len(self) else None
@@ -106,12 +112,14 @@ class Transformer(nn.ModuleList):
 # %% ../../nbs/models/10_layers.ipynb #9b91b3a1
 class Linear(nn.Linear):
     "`nn.Linear` that leaves float32 inference on a CPU to oneDNN"
-    onednn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise') # Set for all layers; see `plain_linear`
+    # Set for all layers; see `plain_linear`
+    onednn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
 
     def forward(self, x): # `... d`
         w = self.weight
         rows = x.device.type=='cpu' and x.numel()>w.shape[1]  # a single row is as quick either way
-        if rows and Linear.onednn and x.dtype==w.dtype==torch.float32 and not (torch.is_grad_enabled() or torch.is_autocast_enabled('cpu')):
+        if rows and Linear.onednn and x.dtype==w.dtype==torch.float32 and not (
+                torch.is_grad_enabled() or torch.is_autocast_enabled('cpu')):
             return torch.ops.mkldnn._linear_pointwise(x, w, self.bias, 'none', [], '')
         return F.linear(x, w, self.bias)
 
@@ -127,7 +135,8 @@ def sincos_positions(grid:int, # Positions along a side
                      d:int, # Channels, a multiple of 4
                     )->Tensor: # `grid² d`, row-major
     "2-d sine-cosine positions (He et al. 2021, as in MAE)"
-    if d%4: raise ValueError(f"2-d sine-cosine positions need a width that is a multiple of 4, not {d}")
+    if d%4:
+        raise ValueError(f"2-d sine-cosine positions need a width that is a multiple of 4, not {d}")
     grid = whole('grid', grid, 1)
     freq = 10000**(-torch.arange(d//4).float()/(d//4))
     y,x = torch.meshgrid(torch.arange(grid).float(), torch.arange(grid).float(), indexing='ij')
@@ -157,5 +166,8 @@ def init_linear(m:nn.Module, # Applied to every module of a network
         nn.init.trunc_normal_(m.weight, std=s(m.weight))
         if m.bias is not None: nn.init.zeros_(m.bias)
     elif isinstance(m, nn.Embedding): nn.init.trunc_normal_(m.weight, std=std or 0.02)
-    elif isinstance(m, nn.LayerNorm): nn.init.ones_(m.weight); nn.init.zeros_(m.bias)
-    elif isinstance(m, Attention) and std is None: nn.init.trunc_normal_(m.in_proj_weight, std=s(m.in_proj_weight))
+    elif isinstance(m, nn.LayerNorm):
+        nn.init.ones_(m.weight)
+        nn.init.zeros_(m.bias)
+    elif isinstance(m, Attention) and std is None:
+        nn.init.trunc_normal_(m.in_proj_weight, std=s(m.in_proj_weight))

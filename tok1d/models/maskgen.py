@@ -25,26 +25,39 @@ def waves_vq(score:Tensor, # `b`
              d:int, # Channels
             )->Tensor: # `b d`
     "Micro-condition of MaskGen-VQ"
-    a = 100*score[:,None].float()*torch.exp(-math.log(1000)*torch.arange(d//2, dtype=torch.float32, device=score.device)/(d//2))
+    a = 100*score[:,None].float()*torch.exp(
+        -math.log(1000)*torch.arange(d//2, dtype=torch.float32, device=score.device)/(d//2))
     return F.pad(torch.cat([a.sin(), a.cos()], -1), (0, d%2))
 
 def waves_kl(score:Tensor, # `b`
              d:int, # Channels, even
             )->Tensor: # `b d`
     "Micro-condition of MaskGen-KL"
-    a = 100*score[:,None].float()*10000**(-torch.arange(0, d, 2, dtype=torch.float32, device=score.device)/d)
+    a = 100*score[:,None].float()*10000**(
+        -torch.arange(0, d, 2, dtype=torch.float32, device=score.device)/d)
     return torch.stack([a.sin(), a.cos()], -1).flatten(1)
 
 # %% ../../nbs/models/80_maskgen.ipynb #43b7c786
 def check_maskgen(c, # A configuration
                   *needed): # Dotted keys that must be there
     "`ValueError` for a configuration from which no MaskGen can be built"
-    missing = [k for k in ('model.maskgen.decoder_embed_dim','model.maskgen.decoder_depth','model.vq_model.num_latent_tokens',*needed) if OmegaConf.select(c, k) is None]
-    if missing: raise ValueError(f"a MaskGen needs {', '.join(missing)}: set them, or start from a preset such as maskgen_vq_l")
+    missing = [
+        k for k in ('model.maskgen.decoder_embed_dim','model.maskgen.decoder_depth',
+                    'model.vq_model.num_latent_tokens',*needed) if OmegaConf.select(c, k) is None
+    ]
+    if missing:
+        raise ValueError(
+            f"a MaskGen needs {', '.join(missing)}: set them, or start from a preset such as "
+            "maskgen_vq_l")
     g = c.model.maskgen
     if g.decoder_embed_dim%g.decoder_num_heads:
-        raise ValueError(f"model.maskgen.decoder_embed_dim={g.decoder_embed_dim} cannot be split over decoder_num_heads={g.decoder_num_heads}: choose a multiple")
-    if g.micro_condition and g.micro_condition_embed_dim%2: raise ValueError(f"model.maskgen.micro_condition_embed_dim={g.micro_condition_embed_dim}: give an even number")
+        raise ValueError(
+            f"model.maskgen.decoder_embed_dim={g.decoder_embed_dim} cannot be split over "
+            f"decoder_num_heads={g.decoder_num_heads}: choose a multiple")
+    if g.micro_condition and g.micro_condition_embed_dim%2:
+        raise ValueError(
+            f"model.maskgen.micro_condition_embed_dim={g.micro_condition_embed_dim}: give an even "
+            "number")
 
 class Prepared(NamedTuple):
     "All that a model makes of prompts alone"
@@ -63,7 +76,9 @@ class MaskGen(BaseGenerator):
         super().__init__(config)
         g,v = self.config.model.maskgen,self.config.model.vq_model
         check_maskgen(self.config)
-        self.num_tokens,self.width,self.text_dim = v.num_latent_tokens,g.decoder_embed_dim,v.text_embed_dim
+        self.num_tokens = v.num_latent_tokens
+        self.width = g.decoder_embed_dim
+        self.text_dim = v.text_embed_dim
         self.micro = g.micro_condition_embed_dim if g.micro_condition else 0
 
     def blocks_of(self): # The stack
@@ -84,10 +99,14 @@ def scores(self:MaskGen,
     if not isinstance(score, (Tensor,list,tuple)):
         score = number('aesthetic_score', score, also=', or one for each line')
     score = tensor_of('aesthetic_score', score, 'give numbers')
-    if score.device.type=='cpu' and not score.isfinite().all(): # elsewhere, looking would mean waiting
+    # elsewhere, looking would mean waiting
+    if score.device.type=='cpu' and not score.isfinite().all():
         raise ValueError(f"aesthetic_score={score.tolist()}: give finite numbers")
     score = score.to(self.device, torch.float32)
-    if score.shape not in ((), (b,)): raise ValueError(f"aesthetic_score: got {tuple(score.shape)} for {b} lines; give one number, or one for each")
+    if score.shape not in ((), (b,)):
+        raise ValueError(
+            f"aesthetic_score: got {tuple(score.shape)} for {b} lines; give one number, or one for "
+            "each")
     return score.expand(b)
 
 # %% ../../nbs/models/80_maskgen.ipynb #57ba31bd
@@ -101,21 +120,28 @@ def settings(self:MaskGen)->tuple[str,...]:
 def condition(self:MaskGen, pooled:Tensor, score)->Tensor: # `b 1 t` → `b t`, with the score's waves
     "Pooled text and aesthetic score"
     pooled = pooled[:,0]
-    return torch.cat([pooled, self.waves(self.scores(score, len(pooled)), self.micro).to(pooled)], -1) if self.micro else pooled
+    return torch.cat(
+        [pooled, self.waves(self.scores(score, len(pooled)), self.micro).to(pooled)],
+        -1) if self.micro else pooled
 
 # %% ../../nbs/models/80_maskgen.ipynb #a8c43096
 @patch
 def check_text(self:MaskGen, text:Tensor, pooled:Tensor, b:int): # `b` lines
     "`ValueError` unless the prompts fit the model"
-    if text.ndim==3 and text.shape[::2]==(b,self.text_dim) and pooled.shape==(b,1,self.text_dim): return
-    raise ValueError(f"got text {tuple(text.shape)} and pooled text {tuple(pooled.shape)}; expected `{b} l {self.text_dim}` and `{b} 1 {self.text_dim}`: "
-                     "the `sequence` and `pooled` readings of the text encoder that the model was trained with (model.vq_model.text_embed_dim)")
+    if text.ndim==3 and text.shape[::2]==(b,self.text_dim) and pooled.shape==(b,1,self.text_dim):
+        return
+    raise ValueError(
+        f"got text {tuple(text.shape)} and pooled text {tuple(pooled.shape)}; expected `{b} l "
+        f"{self.text_dim}` and `{b} 1 {self.text_dim}`: "
+        "the `sequence` and `pooled` readings of the text encoder that the model was trained with "
+        "(model.vq_model.text_embed_dim)")
 
 @patch
 def prepare(self:MaskGen,
             text:Tensor, # Words, `b l t`
             pooled:Tensor, # Pooled text, `b 1 t`
-            aesthetic_score:Tensor|float|None=None, # `b`, or one for all; the configured one if not given
+            # `b`, or one for all; the configured one if not given
+            aesthetic_score:Tensor|float|None=None,
            )->Prepared:
     "Words and modulations, once per prompt"
     self.check_text(text, pooled, len(text))
@@ -133,12 +159,17 @@ class MaskGenVQ(MaskGen):
         check_maskgen(self.config, 'model.vq_model.codebook_size')
         g,d,k = self.config.model.maskgen,self.width,self.config.model.vq_model.codebook_size
         self.codebook_size = k
-        self.text_embed_proj,self.cond_pooled_proj = Linear(self.text_dim, d),Linear(self.text_dim+self.micro, d)
+        self.text_embed_proj = Linear(self.text_dim, d)
+        self.cond_pooled_proj = Linear(self.text_dim+self.micro, d)
         self.blocks,self.norm = self.blocks_of(),AdaLN(d, 2)
-        self.embeddings,self.pos_embed = nn.Embedding(k+1+g.condition_num_classes+1, d),nn.Parameter(torch.empty(1, self.num_tokens, d))
-        self.lm_head = Linear(d, len(self.embeddings.weight) if g.weight_tying else k, bias=not g.weight_tying)
+        self.embeddings = nn.Embedding(k+1+g.condition_num_classes+1, d)
+        self.pos_embed = nn.Parameter(torch.empty(1, self.num_tokens, d))
+        self.lm_head = Linear(d,
+                              len(self.embeddings.weight) if g.weight_tying else k,
+                              bias=not g.weight_tying)
         self.apply(init_linear)
-        nn.init.trunc_normal_(self.pos_embed, std=.02); nn.init.zeros_(self.norm.linear.weight)
+        nn.init.trunc_normal_(self.pos_embed, std=.02)
+        nn.init.zeros_(self.norm.linear.weight)
         if g.weight_tying: self.lm_head.weight = self.embeddings.weight
 
     @property
@@ -154,20 +185,27 @@ def head(self:MaskGenVQ, x:Tensor)->Tensor: # `... d` → `... k`
     return F.linear(x, h.weight[:self.codebook_size]) if h.bias is None else h(x)
 
 @patch
-def answer(self:MaskGenVQ, tokens:Tensor, prep:Prepared, at:Tensor|None=None)->Tensor: # `b n`, of `prepare`, places `b m` → `b n k` (or `b m k`)
+def answer(
+        self:MaskGenVQ, tokens:Tensor, prep:Prepared, at:Tensor|None=None
+)->Tensor: # `b n`, of `prepare`, places `b m` → `b n k` (or `b m k`)
     "Logits, all of them or at given places"
     x = self.blocks(self.embeddings(tokens) + self.pos_embed, *prep[:2], at)
     return self.head(final_norm(x, prep.final))
 
+# %% ../../nbs/models/80_maskgen.ipynb #e5c645a7
 @patch
 def forward(self:MaskGenVQ,
             tokens:Tensor, # Codes or the mask id, `b n`
             text:Tensor, # Words, `b l t`
             pooled:Tensor, # Pooled text, `b 1 t`
-            aesthetic_score:Tensor|float|None=None, # `b`, or one for all; the configured one if not given
+            # `b`, or one for all; the configured one if not given
+            aesthetic_score:Tensor|float|None=None,
            )->Tensor: # Logits, `b n k`
     "Which codes may stand where"
-    if tokens.ndim!=2 or tokens.shape[1]!=self.num_tokens: raise ValueError(f"tokens: got {tuple(tokens.shape)}; expected `b {self.num_tokens}` (model.vq_model.num_latent_tokens)")
+    if tokens.ndim!=2 or tokens.shape[1]!=self.num_tokens:
+        raise ValueError(
+            f"tokens: got {tuple(tokens.shape)}; expected `b {self.num_tokens}` "
+            "(model.vq_model.num_latent_tokens)")
     self.check_text(text, pooled, len(tokens))
     return self.answer(tokens, self.prepare(text, pooled, aesthetic_score))
 
@@ -181,11 +219,15 @@ class MaskGenKL(MaskGen):
         check_maskgen(self.config, 'model.vq_model.token_size', 'losses.diffloss_w')
         d,n,v,l = self.width,self.num_tokens,self.config.model.vq_model,self.config.losses
         self.channels,self.scale = v.token_size,v.scale_factor or 1.
-        self.text_emb,self.text_pooled_emb = Linear(self.text_dim, d),Linear(self.text_dim+self.micro, d)
+        self.text_emb = Linear(self.text_dim, d)
+        self.text_pooled_emb = Linear(self.text_dim+self.micro, d)
         self.decoder_blocks,self.decoder_norm = self.blocks_of(),AdaLN(d, 2)
         self.z_proj,self.z_proj_ln = Linear(self.channels, d),nn.LayerNorm(d, eps=1e-6)
-        for name,size in ('decoder_pos_embed_learned',n),('mask_token',1),('diffusion_pos_embed_learned',n): setattr(self, name, nn.Parameter(.02*torch.randn(1, size, d)))
-        self.diffloss = DiffLoss(self.channels, d, l.diffloss_w, l.diffloss_d, int(l.num_sampling_steps), self.config.model.maskgen.clip_denoised)
+        for name,size in ('decoder_pos_embed_learned',n),('mask_token',
+                                                          1),('diffusion_pos_embed_learned',n):
+            setattr(self, name, nn.Parameter(.02*torch.randn(1, size, d)))
+        self.diffloss = DiffLoss(self.channels, d, l.diffloss_w, l.diffloss_d,
+                                 int(l.num_sampling_steps), self.config.model.maskgen.clip_denoised)
         self.init_weights()
 
     @property
@@ -196,13 +238,17 @@ class MaskGenKL(MaskGen):
 def init_weights(self:MaskGenKL):
     "Xavier (MAR), and zeros where training should start from the identity"
     for name,m in self.named_modules():
-        if isinstance(m, nn.Linear): nn.init.xavier_uniform_(m.weight); nn.init.zeros_(m.bias)
+        if isinstance(m, nn.Linear):
+            nn.init.xavier_uniform_(m.weight)
+            nn.init.zeros_(m.bias)
     nn.init.zeros_(self.decoder_norm.linear.weight)
     self.diffloss.net.init_weights()
 
 # %% ../../nbs/models/80_maskgen.ipynb #e895bece
 @patch
-def features(self:MaskGenKL, tokens:Tensor, mask:Tensor, prep:Prepared, at:Tensor|None=None)->Tensor: # `b n c`, `b n`, of `prepare`, places `b m` → `b n d` (or `b m d`)
+def features(
+    self:MaskGenKL, tokens:Tensor, mask:Tensor, prep:Prepared, at:Tensor|None=None
+)->Tensor: # `b n c`, `b n`, of `prepare`, places `b m` → `b n d` (or `b m d`)
     "What is known about each place, or about given ones"
     x = torch.where(mask.bool()[...,None], self.mask_token, self.z_proj_ln(self.z_proj(tokens)))
     x = self.decoder_blocks(x + self.decoder_pos_embed_learned, *prep[:2], at)
@@ -215,18 +261,25 @@ def forward(self:MaskGenKL,
             tokens:Tensor, # Scaled tokens, `b n c`; hidden ones may be anything
             text:Tensor, # Words, `b l t`
             pooled:Tensor, # Pooled text, `b 1 t`
-            aesthetic_score:Tensor|float|None=None, # `b`, or one for all; the configured one if not given
+            # `b`, or one for all; the configured one if not given
+            aesthetic_score:Tensor|float|None=None,
             mask:Tensor|None=None, # Hidden places, `b n`, true or 1; all of them unless given
            )->Tensor: # Features, `b n d`
     "What is known about each place"
-    if tokens.shape[1:]!=(self.num_tokens,self.channels): raise ValueError(f"tokens: got {tuple(tokens.shape)}; expected `b {self.num_tokens} {self.channels}` (model.vq_model.num_latent_tokens, .token_size)")
+    if tokens.shape[1:]!=(self.num_tokens,self.channels):
+        raise ValueError(
+            f"tokens: got {tuple(tokens.shape)}; expected `b {self.num_tokens} {self.channels}` "
+            "(model.vq_model.num_latent_tokens, .token_size)")
     if mask is None: mask = torch.ones_like(tokens[...,0])
-    if mask.shape!=tokens.shape[:2]: raise ValueError(f"mask: got {tuple(mask.shape)}; expected {tuple(tokens.shape[:2])}, 1 where hidden")
+    if mask.shape!=tokens.shape[:2]:
+        raise ValueError(
+            f"mask: got {tuple(mask.shape)}; expected {tuple(tokens.shape[:2])}, 1 where hidden")
     self.check_text(text, pooled, len(tokens))
     return self.features(tokens, mask, self.prepare(text, pooled, aesthetic_score))
 
 @patch
-def noise_and_variance(self:MaskGenKL, x:Tensor, t:Tensor, z:Tensor)->tuple: # `m c`, `m`, `m d` → `m c`, `m c`
+def noise_and_variance(self:MaskGenKL, x:Tensor, t:Tensor,
+                       z:Tensor)->tuple: # `m c`, `m`, `m d` → `m c`, `m c`
     "The diffusion head: what it sees in noisy tokens at noise level `t`"
     return self.diffloss.noise_and_variance(x, t, z)
 
@@ -235,8 +288,11 @@ def _maskgen(name, vectors, signs, recipe):
     def asks(cfg):
         over_vectors = bottleneck_class(cfg.model.vq_model.quantize_mode).vectors
         return bool(cfg.model.maskgen.decoder_embed_dim) and over_vectors==vectors
-    register(Family(name, f'tok1d.models.maskgen.{name}', asks=asks, signs=signs, recipe=f'tok1d.train.maskgen.{recipe}',
-                    makes='vectors' if vectors else 'codes', reads='captions', paper='MaskGen, arXiv 2501.07730'))
+
+    register(
+        Family(name, f'tok1d.models.maskgen.{name}', asks=asks, signs=signs,
+               recipe=f'tok1d.train.maskgen.{recipe}', makes='vectors' if vectors else 'codes',
+               reads='captions', paper='MaskGen, arXiv 2501.07730'))
 
 _maskgen('MaskGenVQ', False, ('cond_pooled_proj.weight',), 'maskgen_vq_recipe')
 _maskgen('MaskGenKL', True, ('diffusion_pos_embed_learned',), 'maskgen_kl_recipe')

@@ -22,29 +22,44 @@ def check_generator(c, # A configuration
     g,v = c.model.generator,c.model.vq_model
     missing = [f'model.generator.{k}' for k in needed if g[k] is None]
     if v.codebook_size is None: missing.append('model.vq_model.codebook_size')
-    if g.image_seq_len is None and v.num_latent_tokens is None: missing.append('model.generator.image_seq_len (or model.vq_model.num_latent_tokens)')
-    if missing: raise ValueError(f"a generator needs {', '.join(missing)}: set them, or start from a preset such as maskgit_l32")
+    if g.image_seq_len is None and v.num_latent_tokens is None:
+        missing.append('model.generator.image_seq_len (or model.vq_model.num_latent_tokens)')
+    if missing:
+        raise ValueError(
+            f"a generator needs {', '.join(missing)}: set them, or start from a preset such as "
+            "maskgit_l32")
     if g.hidden_size%g.num_attention_heads:
-        raise ValueError(f"model.generator.hidden_size={g.hidden_size} cannot be split over num_attention_heads={g.num_attention_heads}: choose a multiple")
+        raise ValueError(
+            f"model.generator.hidden_size={g.hidden_size} cannot be split over "
+            f"num_attention_heads={g.num_attention_heads}: choose a multiple")
 
 # %% ../../nbs/models/50_maskgit.ipynb #2d720fa3
 class ClassGenerator(BaseGenerator):
-    "What generators of a class's lines share: sizes, the vocabulary, blocks that may be computed twice"
+    """What generators of a class's lines share
+
+    Sizes, the vocabulary, blocks that may be computed twice.
+    """
     length_key = 'model.generator.image_seq_len'
     def __init__(self,
                  config=None): # Nested configuration in the published names
         super().__init__(config)
         g,v = self.config.model.generator,self.config.model.vq_model
-        check_generator(self.config, 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size')
-        self.num_tokens,self.codebook_size,self.num_classes = g.image_seq_len or v.num_latent_tokens,v.codebook_size,g.condition_num_classes
-        self.vocabulary = self.codebook_size + 1 + self.num_classes + 1 # Codes, mask, classes, null class
+        check_generator(self.config, 'hidden_size', 'num_hidden_layers', 'num_attention_heads',
+                        'intermediate_size')
+        self.num_tokens = g.image_seq_len or v.num_latent_tokens
+        self.codebook_size = v.codebook_size
+        self.num_classes = g.condition_num_classes
+        # Codes, mask, classes, null class
+        self.vocabulary = self.codebook_size + 1 + self.num_classes + 1
         self.recompute = g.use_checkpoint or self.config.training.grad_checkpointing
 
     @property
     def mask_id(self)->int: return self.codebook_size # Id of a token that is not there
 
     def run(self, block, *x): # Output of a block, computed again on the way back if `recompute`
-        return checkpoint(block, *x, use_reentrant=False) if self.recompute and torch.is_grad_enabled() else block(*x)
+        return checkpoint(
+            block, *x,
+            use_reentrant=False) if self.recompute and torch.is_grad_enabled() else block(*x)
 
 # %% ../../nbs/models/50_maskgit.ipynb #9ab17884
 class MaskGIT(ClassGenerator):
@@ -59,8 +74,11 @@ def ids(self:MaskGIT,
        )->Tensor: # `b 1+n`
     "The class, then the line, as ids of one vocabulary"
     if tokens.ndim!=2 or tokens.shape[1]!=self.num_tokens or class_id.shape!=tokens.shape[:1]:
-        raise ValueError(f"got tokens {tuple(tokens.shape)} and classes {tuple(class_id.shape)}; expected `b {self.num_tokens}` and `b`. "
-                         "The length is model.generator.image_seq_len; a hidden token has the mask's id, codebook_size.")
+        raise ValueError(
+            f"got tokens {tuple(tokens.shape)} and classes {tuple(class_id.shape)}; expected `b "
+            f"{self.num_tokens}` and `b`. "
+            "The length is model.generator.image_seq_len; a hidden token has the mask's id, "
+            "codebook_size.")
     return torch.cat([self.codebook_size+1+class_id[:,None], tokens], 1)
 
 # %% ../../nbs/models/50_maskgit.ipynb #4f08fa24
@@ -77,7 +95,10 @@ def named(**modules): return nn.ModuleDict(modules)
 
 # %% ../../nbs/models/50_maskgit.ipynb #d0e6b0a9
 class BertLayer(nn.Module):
-    "Post-norm transformer block (Devlin et al. 2018), with the parameter names of the published weights"
+    """Post-norm transformer block (Devlin et al
+
+    2018), with the parameter names of the published weights.
+    """
     def __init__(self,
                  d:int, # Width
                  nh:int, # Heads
@@ -88,7 +109,9 @@ class BertLayer(nn.Module):
         def out(d_in): return named(dense=nn.Linear(d_in, d), LayerNorm=nn.LayerNorm(d, eps=1e-12))
         self.nh,self.dropout,self.attn_drop = nh,dropout,attn_drop
         qkv = named(query=nn.Linear(d, d), key=nn.Linear(d, d), value=nn.Linear(d, d))
-        self.attention,self.intermediate,self.output = named(self=qkv, output=out(d)),named(dense=nn.Linear(d, hidden)),out(hidden)
+        self.attention = named(self=qkv, output=out(d))
+        self.intermediate = named(dense=nn.Linear(d, hidden))
+        self.output = out(hidden)
 
     def add(self, x, y, out): # The branch `y`, projected and added to `x`
         return out['LayerNorm'](x + F.dropout(out['dense'](y), self.dropout, self.training))
@@ -104,16 +127,22 @@ class ImageBert(MaskGIT):
     def __init__(self,
                  config=None): # Nested configuration in the published names
         super().__init__(config)
-        g = self.config.model.generator; d,self.dropout = g.hidden_size,g.dropout
-        table = named(word_embeddings=nn.Embedding(self.vocabulary, d), position_embeddings=nn.Embedding(self.num_tokens+1, d),
-                      token_type_embeddings=nn.Embedding(2, d), LayerNorm=nn.LayerNorm(d, eps=1e-12))
-        layers = (BertLayer(d, g.num_attention_heads, g.intermediate_size, g.dropout, g.attn_drop) for _ in range(g.num_hidden_layers))
-        self.model = named(embeddings=table, encoder=named(layer=nn.ModuleList(layers)), lm_head=nn.Linear(d, self.codebook_size))
+        g = self.config.model.generator
+        d,self.dropout = g.hidden_size,g.dropout
+        table = named(word_embeddings=nn.Embedding(self.vocabulary, d),
+                      position_embeddings=nn.Embedding(self.num_tokens+1,
+                                                       d), token_type_embeddings=nn.Embedding(2, d),
+                      LayerNorm=nn.LayerNorm(d, eps=1e-12))
+        layers = (BertLayer(d, g.num_attention_heads, g.intermediate_size, g.dropout, g.attn_drop)
+                  for _ in range(g.num_hidden_layers))
+        self.model = named(embeddings=table, encoder=named(layer=nn.ModuleList(layers)),
+                           lm_head=nn.Linear(d, self.codebook_size))
         self.apply(init_linear)
 
     def embed(self, ids): # `b 1+n d`; BERT can tell two kinds of tokens apart, here there is one
         e = self.model['embeddings']
-        x = e['word_embeddings'](ids) + (e['position_embeddings'].weight + e['token_type_embeddings'].weight[0])
+        x = e['word_embeddings'](ids) + (e['position_embeddings'].weight +
+                                         e['token_type_embeddings'].weight[0])
         return F.dropout(e['LayerNorm'](x), self.dropout, self.training)
 
     def forward(self, tokens:Tensor, class_id:Tensor)->Tensor: # `b n`, `b` → `b n k`
@@ -131,8 +160,10 @@ class UViTBlock(nn.Module):
                  skip:bool=False): # Does it take up the output of an earlier block?
         super().__init__()
         self.nh = nh
-        self.norm1,self.attn = nn.LayerNorm(d),named(qkv=nn.Linear(d, 3*d, bias=False), proj=nn.Linear(d, d))
-        self.norm2,self.mlp = nn.LayerNorm(d),named(fc1=nn.Linear(d, hidden), fc2=nn.Linear(hidden, d))
+        self.norm1 = nn.LayerNorm(d)
+        self.attn = named(qkv=nn.Linear(d, 3*d, bias=False), proj=nn.Linear(d, d))
+        self.norm2 = nn.LayerNorm(d)
+        self.mlp = named(fc1=nn.Linear(d, hidden), fc2=nn.Linear(hidden, d))
         if skip: self.skip_linear = nn.Linear(2*d, d)
 
     def forward(self, x, skip=None): # b n d
@@ -146,33 +177,46 @@ class UViTBert(MaskGIT):
     def __init__(self,
                  config=None): # Nested configuration in the published names
         super().__init__(config)
-        g = self.config.model.generator; d,half = g.hidden_size,g.num_hidden_layers//2
-        if g.num_hidden_layers%2: raise ValueError(f"model.generator.num_hidden_layers={g.num_hidden_layers}: a U-ViT needs an even number; its middle block comes on top")
-        def blocks(n, skip=False): return nn.ModuleList(UViTBlock(d, g.num_attention_heads, g.intermediate_size, skip) for _ in range(n))
+        g = self.config.model.generator
+        d,half = g.hidden_size,g.num_hidden_layers//2
+        if g.num_hidden_layers%2:
+            raise ValueError(
+                f"model.generator.num_hidden_layers={g.num_hidden_layers}: a U-ViT needs an even "
+                "number; its middle block comes on top")
+        def blocks(n, skip=False):
+            return nn.ModuleList(
+                UViTBlock(d, g.num_attention_heads, g.intermediate_size, skip) for _ in range(n))
         self.pos_embed = nn.Parameter(torch.empty(1, self.num_tokens+1, d))
         self.embeddings = nn.Embedding(self.vocabulary, d)
-        self.in_blocks,self.mid_block,self.out_blocks = blocks(half),blocks(1)[0],blocks(half, skip=True)
+        self.in_blocks = blocks(half)
+        self.mid_block = blocks(1)[0]
+        self.out_blocks = blocks(half, skip=True)
         self.norm,self.lm_head = nn.LayerNorm(d),nn.Linear(d, self.codebook_size)
-        self.apply(init_linear); nn.init.trunc_normal_(self.pos_embed, std=.02)
+        self.apply(init_linear)
+        nn.init.trunc_normal_(self.pos_embed, std=.02)
 
     def forward(self, tokens:Tensor, class_id:Tensor)->Tensor: # `b n`, `b` → `b n k`
         x,skips = self.embeddings(self.ids(tokens, class_id)) + self.pos_embed,[]
-        for block in self.in_blocks: x = self.run(block, x); skips.append(x)
+        for block in self.in_blocks:
+            x = self.run(block, x)
+            skips.append(x)
         x = self.run(self.mid_block, x)
         for block in self.out_blocks: x = self.run(block, x, skips.pop())
         return self.lm_head(self.norm(x)[:,1:])
 
 # %% ../../nbs/models/50_maskgit.ipynb #f5919c38
-def generator_type(cfg)->str|None: # `ViT`, `UViT`, `RAR`; `None` if no generator of classes is described
+def generator_type(
+        cfg)->str|None: # `ViT`, `UViT`, `RAR`; `None` if no generator of classes is described
     "The published `model_type`, also where it is left out"
     g = cfg.model.generator
     if not g.hidden_size: return None
     return g.model_type or ('ViT' if g.num_steps else 'RAR')
 
 def _maskgit(name, kind, sign):
-    register(Family(name, f'tok1d.models.maskgit.{name}', asks=lambda cfg: generator_type(cfg)==kind, signs=(sign,),
-                    recipe='tok1d.train.generators.maskgit_recipe', makes='codes', reads='classes',
-                    paper='TiTok, arXiv 2406.07550'))
+    register(
+        Family(name, f'tok1d.models.maskgit.{name}', asks=lambda cfg: generator_type(cfg)==kind,
+               signs=(sign,), recipe='tok1d.train.generators.maskgit_recipe', makes='codes',
+               reads='classes', paper='TiTok, arXiv 2406.07550'))
 
 _maskgit('ImageBert', 'ViT', 'model.lm_head.weight')
 _maskgit('UViTBert', 'UViT', 'mid_block.norm1.weight')

@@ -50,22 +50,28 @@ class JointAttention(nn.Module):
                  last:bool=False): # Leave out the words' answer?
         super().__init__()
         self.nh,self.last = nh,last
-        self.to_q,self.to_k,self.to_v,self.add_q_proj,self.add_k_proj,self.add_v_proj = (Linear(d, d) for _ in range(6))
+        self.to_q,self.to_k,self.to_v,self.add_q_proj,self.add_k_proj,self.add_v_proj = (
+            Linear(d, d) for _ in range(6))
         self.to_out = nn.ModuleList([Linear(d, d)])
         if last: self.add_q_proj.requires_grad_(False)
         else: self.to_add_out = Linear(d, d)
 
-    def heads(self, *xs): return torch.cat(xs, 1).unflatten(-1, (self.nh,-1)).transpose(1,2)  # b nh n+l d/nh
+    def heads(self, *xs):
+        return torch.cat(xs, 1).unflatten(-1, (self.nh,-1)).transpose(1,2)  # b nh n+l d/nh
 
-    def forward(self, x:Tensor, text:Tensor, ask:Tensor): # b n d, b l d, b m d: those of x that ask; → b m d, b l d
+    def forward(self, x:Tensor, text:Tensor,
+                ask:Tensor): # b n d, b l d, b m d: those of x that ask; → b m d, b l d
         q = self.heads(self.to_q(ask), *([] if self.last else [self.add_q_proj(text)]))
-        k,v = self.heads(self.to_k(x), self.add_k_proj(text)),self.heads(self.to_v(x), self.add_v_proj(text))
+        k = self.heads(self.to_k(x), self.add_k_proj(text))
+        v = self.heads(self.to_v(x), self.add_v_proj(text))
         y,m = attend(q, k, v).transpose(1,2).flatten(2),ask.shape[1]  # b m+l d
         return self.to_out[0](y[:,:m]),None if self.last else self.to_add_out(y[:,m:])
 
 # %% ../../nbs/models/70_mmdit.ipynb #d949d3bd
 def mlp(d): # Linear, GELU by its tanh formula, linear; under the published names
-    return nn.ModuleDict(dict(net=nn.ModuleDict({'0': nn.ModuleDict(dict(proj=Linear(d, 4*d))), '2': Linear(4*d, d)})))
+    return nn.ModuleDict(
+        dict(net=nn.ModuleDict(
+            {'0': nn.ModuleDict(dict(proj=Linear(d, 4*d))), '2': Linear(4*d, d)})))
 
 def run_mlp(m, x): return m['net']['2'](F.gelu(m['net']['0']['proj'](x), approximate='tanh'))
 
@@ -81,7 +87,10 @@ class MMDiTBlock(nn.Module):
         self.attn,self.ff = JointAttention(d, nh, last),mlp(d)
         if not last: self.ff_context = mlp(d)
 
-    def modulation(self, c:Tensor)->tuple: # `b d` → `b 1 6d` for the picture; `b 1 6d`, in the last block `b 1 2d`, for the words
+    def modulation(
+        self, c:Tensor
+    # `b d` → `b 1 6d` for the picture; `b 1 6d`, in the last block `b 1 2d`, for the words
+    )->tuple:
         return self.norm1(c),self.norm1_context(c)
 
 # %% ../../nbs/models/70_mmdit.ipynb #9bb2f657
@@ -104,7 +113,8 @@ def forward(self:MMDiTBlock,
     else: shift_t,scale_t,*rest_t = mod[1].chunk(6, -1)
     pick = lambda t: t if at is None else t.gather(1, at[...,None].expand(-1, -1, t.shape[-1]))
     y,y_t = self.attn(h, modulate(text, shift_t, scale_t), pick(h))
-    return step(pick(x), y, rest, self.ff),None if self.last else step(text, y_t, rest_t, self.ff_context)
+    return step(pick(x), y, rest,
+                self.ff),None if self.last else step(text, y_t, rest_t, self.ff_context)
 
 # %% ../../nbs/models/70_mmdit.ipynb #04323af1
 class MMDiT(nn.ModuleList):
@@ -121,7 +131,9 @@ class MMDiT(nn.ModuleList):
         "All that the blocks take from the condition"
         return [block.modulation(c) for block in self]
 
-    def forward(self, x:Tensor, text:Tensor, mods:list, at:Tensor|None=None)->Tensor: # `b n d`, `b l d`, of `modulation`, `b m` → `b n d` (or `b m d`)
+    def forward(
+        self, x:Tensor, text:Tensor, mods:list, at:Tensor|None=None
+    )->Tensor: # `b n d`, `b l d`, of `modulation`, `b m` → `b n d` (or `b m d`)
         again = self.recompute and torch.is_grad_enabled()
         for block,mod in zip(self, mods):
             args = x,text,mod,at if block.last else None

@@ -190,7 +190,8 @@ def revive(self:VQ,
     "Move dead codes to randomly drawn latents"
     n = int(dead.sum())
     pick = torch.randint(len(z), (n,), generator=generator).to(z.device)
-    self.embedding.weight[dead.to(self.embedding.weight.device)] = self.norm(z.float())[pick].to(self.embedding.weight.dtype)
+    self.embedding.weight[dead.to(self.embedding.weight.device)] = self.norm(z.float())[pick].to(
+        self.embedding.weight.dtype)
     return n
 
 # %% ../../nbs/models/20_quantizer.ipynb #86f0bdd0

@@ -32,7 +32,8 @@ class Attention(nn.Module):
         return self.q_norm(q).to(v.dtype),self.k_norm(k).to(v.dtype),v
 
     def forward(self, x): # b n d
-        y = F.scaled_dot_product_attention(*self.heads(x), dropout_p=self.attn_drop*self.training, is_causal=True)
+        y = F.scaled_dot_product_attention(*self.heads(x), dropout_p=self.attn_drop*self.training,
+                                           is_causal=True)
         return F.dropout(self.proj(y.transpose(1,2).flatten(2)), self.dropout, self.training)
 
 # %% ../../nbs/models/60_rar.ipynb #cae8dbb5
@@ -56,7 +57,8 @@ class Block(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.norm1,self.attn = nn.LayerNorm(d, eps=1e-6),Attention(d, nh, dropout, attn_drop)
-        self.norm2,self.mlp = nn.LayerNorm(d, eps=1e-6),named(fc1=nn.Linear(d, hidden), fc2=nn.Linear(hidden, d))
+        self.norm2 = nn.LayerNorm(d, eps=1e-6)
+        self.mlp = named(fc1=nn.Linear(d, hidden), fc2=nn.Linear(hidden, d))
         self.adaLN_modulation = adaln(d, 6)
 
     def drop(self, x): return F.dropout(x, self.dropout, self.training)
@@ -90,9 +92,14 @@ class RAR(ClassGenerator):
         super().__init__(config)
         g = self.config.model.generator
         n,d = self.num_tokens,g.hidden_size
-        def table(rows): return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, rows, d), std=.02))
-        self.cls_token,self.pos_embed,self.target_aware_pos_embed,self.timesteps_embeddings = map(table, (1, n+1024, n+1024, n+100))
-        self.blocks = nn.ModuleList(Block(d, g.num_attention_heads, g.intermediate_size, g.dropout, g.attn_drop) for _ in range(g.num_hidden_layers))
+        def table(rows):
+            return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, rows, d), std=.02))
+
+        self.cls_token,self.pos_embed,self.target_aware_pos_embed,self.timesteps_embeddings = map(
+            table, (1, n+1024, n+1024, n+100))
+        self.blocks = nn.ModuleList(
+            Block(d, g.num_attention_heads, g.intermediate_size, g.dropout, g.attn_drop)
+            for _ in range(g.num_hidden_layers))
         self.embeddings = nn.Embedding(self.vocabulary, d)
         self.adaln_before_head,self.lm_head = FinalNorm(d),nn.Linear(d, self.codebook_size)
         self.apply(init_linear)
@@ -114,7 +121,8 @@ def positions(self:RAR,
              )->Tensor: # `b n+1 d`, or `1 n+1 d`
     "What is added to each input: where it is, and where the token is that comes next (RAR, §3.2)"
     rows = self.rows(orders)
-    here,there = F.embedding(rows[:,:-1], self.pos_embed[0]),F.embedding(rows[:,2:], self.target_aware_pos_embed[0])
+    here = F.embedding(rows[:,:-1], self.pos_embed[0])
+    there = F.embedding(rows[:,2:], self.target_aware_pos_embed[0])
     return here + F.pad(there, (0,0,1,0))
 
 # %% ../../nbs/models/60_rar.ipynb #924ee1ac
@@ -123,28 +131,34 @@ def conditions(self:RAR,
                class_id:Tensor, # `b`; the null class is `num_classes`
               )->Tensor: # `b n+1 d`
     "What steers the blocks at each input"
-    return self.embeddings(self.codebook_size+1+class_id)[:,None] + self.timesteps_embeddings[:,:self.num_tokens+1]
+    return self.embeddings(self.codebook_size+1+
+                           class_id)[:,None] + self.timesteps_embeddings[:,:self.num_tokens+1]
 
 @patch
 def check_lines(self:RAR, tokens, class_id, orders):
     "`ValueError` for shapes that do not fit"
     n,b = self.num_tokens,len(tokens)
-    if tokens.ndim!=2 or tokens.shape[1]!=n or class_id.shape!=(b,) or (orders is not None and orders.shape!=(b,n)):
-        raise ValueError(f"got tokens {tuple(tokens.shape)}, classes {tuple(class_id.shape)}, orders {orders if orders is None else tuple(orders.shape)}; "
-                         f"expected `b {n}`, `b`, and `b {n}` or None. The length is model.generator.image_seq_len.")
+    if tokens.ndim!=2 or tokens.shape[1]!=n or class_id.shape!=(b,) or (
+            orders is not None and orders.shape!=(b,n)):
+        raise ValueError(
+            f"got tokens {tuple(tokens.shape)}, classes {tuple(class_id.shape)}, orders "
+            f"{orders if orders is None else tuple(orders.shape)}; "
+            f"expected `b {n}`, `b`, and `b {n}` or None. The length is "
+            "model.generator.image_seq_len.")
 
 # %% ../../nbs/models/60_rar.ipynb #e34cc265
 @patch
 def forward(self:RAR,
             tokens:Tensor, # `b n`
             class_id:Tensor, # `b`; the null class is `num_classes`
-            orders:Tensor|None=None, # Which token comes i-th, `b n` int64; as the line stands unless given
+            # Which token comes i-th, `b n` int64; as the line stands unless given
+            orders:Tensor|None=None,
            )->Tensor: # `b n k`: entry i guesses token i of the permuted line
     "Logits of each token, given those before it"
     self.check_lines(tokens, class_id, orders)
     if orders is not None: tokens = tokens.gather(1, orders)
     ids = torch.cat([self.codebook_size+1+class_id[:,None], tokens[:,:-1]], 1)                 # b n
-    x = torch.cat([self.cls_token.expand(len(ids),-1,-1), self.embeddings(ids)], 1)            # b n+1 d
+    x = torch.cat([self.cls_token.expand(len(ids),-1,-1), self.embeddings(ids)], 1)  # b n+1 d
     x,c = x + self.positions(orders),self.conditions(class_id)
     for block in self.blocks: x = self.run(block, x, c)
     return self.lm_head(self.adaln_before_head(x, c)[:,1:])

@@ -28,11 +28,14 @@ class TATiTokDecoder(TiTokDecoder):
         w = SIZES[size][0]
         self.text_guidance_proj = nn.Linear(text_dim, w)
         self.text_guidance_positional_embedding = nn.Parameter(w**-.5*torch.randn(text_length, w))
-        for block in self.transformer: nn.init.zeros_(block.attn.out_proj.bias)  # as PyTorch's own attention begins
+        # as PyTorch's own attention begins
+        for block in self.transformer: nn.init.zeros_(block.attn.out_proj.bias)
 
-    def forward(self, z:Tensor, alive:Tensor|None=None, text:Tensor|None=None): # z: b n d, text: b l d
+    def forward(self, z:Tensor, alive:Tensor|None=None,
+                text:Tensor|None=None): # z: b n d, text: b l d
         t = self.text_guidance_proj(text)                                   # b l w
-        return super().forward(z, alive, t + self.text_guidance_positional_embedding[:t.shape[1]].to(t))
+        return super().forward(z, alive,
+                               t + self.text_guidance_positional_embedding[:t.shape[1]].to(t))
 
 # %% ../../nbs/models/45_tatitok.ipynb #a23d1aa6
 class TATiTok(TiTok):
@@ -40,10 +43,14 @@ class TATiTok(TiTok):
     def __init__(self,
                  config=None): # Nested configuration in the published names
         super().__init__(config)
-        if self.stage: raise ValueError("model.vq_model: a TA-TiTok has a single stage: set finetune_decoder=false and is_legacy=false")
+        if self.stage:
+            raise ValueError(
+                "model.vq_model: a TA-TiTok has a single stage: set finetune_decoder=false and "
+                "is_legacy=false")
         c = self.config.model.vq_model
         self.text_length,self.text_dim = c.text_context_length,c.text_embed_dim
-        if c.init=='sincos': nn.init.normal_(self.decoder.text_guidance_positional_embedding, std=.5)
+        if c.init=='sincos':
+            nn.init.normal_(self.decoder.text_guidance_positional_embedding, std=.5)
         self.text_encoder = None
 
     def _decoder(self, c, image_size):
@@ -65,11 +72,16 @@ def attach_text_encoder(self:TATiTok,
 @patch
 def _check_text(self:TATiTok, text, b):
     "Encodings `b l d` of whatever was given as text, or a `ValueError`"
-    want = f"encodings `{b} l {self.text_dim}` (or `1 l {self.text_dim}` for all images) with l up to {self.text_length}"
+    want = (f"encodings `{b} l {self.text_dim}` (or `1 l {self.text_dim}` for all images) with l "
+            f"up to {self.text_length}")
     if not isinstance(text, Tensor): text = self._encode_text(text, want)
-    if text.ndim!=3 or text.shape[0] not in (1,b) or not 1<=text.shape[1]<=self.text_length or text.shape[2]!=self.text_dim or not text.is_floating_point():
-        raise ValueError(f"text: got {tuple(text.shape)} {text.dtype}, expected {want}; TextEncoder(prompts).guidance gives them, "
-                         "if it is the tower that this tokenizer was trained with")
+    if text.ndim!=3 or text.shape[0] not in (
+            1,b) or not 1<=text.shape[1]<=self.text_length or text.shape[
+                2]!=self.text_dim or not text.is_floating_point():
+        raise ValueError(
+            f"text: got {tuple(text.shape)} {text.dtype}, expected {want}; "
+            "TextEncoder(prompts).guidance gives them, "
+            "if it is the tower that this tokenizer was trained with")
     return text.to(self.device, self.dtype).expand(b, -1, -1)
 
 # %% ../../nbs/models/45_tatitok.ipynb #0631c8cc
@@ -77,13 +89,17 @@ def _check_text(self:TATiTok, text, b):
 def _encode_text(self:TATiTok, text, want):
     "What the attached encoder makes of prompts, or of none"
     if self.text_encoder is None:
-        raise ValueError(f"the decoder of a TA-TiTok reads a caption: give text={want}, or attach a text encoder once, "
-                         "model.attach_text_encoder(TextEncoder.load(…)); then text may be a prompt, a list of prompts, or left out")
+        raise ValueError(
+            f"the decoder of a TA-TiTok reads a caption: give text={want}, or attach a text "
+            "encoder once, "
+            "model.attach_text_encoder(TextEncoder.load(…)); then text may be a prompt, a list of "
+            "prompts, or left out")
     prompts = [''] if text is None else [text] if isinstance(text, str) else list(text)
     return self.text_encoder(prompts, want=('guidance',)).guidance
 
 @patch
-def _paint(self:TATiTok, z, alive=None, text=None): return self._to_pixels(self.decoder(z, alive, self._check_text(text, len(z))))
+def _paint(self:TATiTok, z, alive=None, text=None):
+    return self._to_pixels(self.decoder(z, alive, self._check_text(text, len(z))))
 
 # %% ../../nbs/models/45_tatitok.ipynb #fa9915c2
 register(Family('TATiTok', 'tok1d.models.tatitok.TATiTok', fallback=True, reads='captions',

@@ -70,12 +70,19 @@ def project(tower, x): # b d → b e
 def build_tower(cfg:dict, # `model_cfg`: `embed_dim`, `text_cfg`, perhaps `quick_gelu`
                )->nn.Module:
     "The text transformer that an OpenCLIP configuration describes, with random weights"
-    if not isinstance(cfg.get('text_cfg'), dict): raise ValueError(f"a model_cfg of OpenCLIP has 'embed_dim' and 'text_cfg'; got {', '.join(cfg) or 'nothing'}")
+    if not isinstance(cfg.get('text_cfg'), dict):
+        raise ValueError(
+            "a model_cfg of OpenCLIP has 'embed_dim' and 'text_cfg'; got "
+            f"{', '.join(cfg) or 'nothing'}")
     odd = [k for k in ('hf_model_name','embed_cls') if cfg['text_cfg'].get(k)]
-    if odd or 'multimodal_cfg' in cfg: raise ValueError(f"this text tower ({', '.join(odd) or 'multimodal_cfg'}) has other parts than the three readings know; take one of OpenCLIP's plain text transformers")
+    if odd or 'multimodal_cfg' in cfg:
+        raise ValueError(
+            f"this text tower ({', '.join(odd) or 'multimodal_cfg'}) has other parts than the "
+            "three readings know; take one of OpenCLIP's plain text transformers")
     model = import_module('open_clip.model')
     known = {k:v for k,v in cfg['text_cfg'].items() if k in model.CLIPTextCfg.__dataclass_fields__}
-    return model._build_text_tower(cfg['embed_dim'], model.CLIPTextCfg(**known), cfg.get('quick_gelu', False))
+    return model._build_text_tower(cfg['embed_dim'], model.CLIPTextCfg(**known),
+                                   cfg.get('quick_gelu', False))
 
 # %% ../../nbs/models/65_text.ipynb #29ea9169
 def tower_weights(path:Path, # `.safetensors`, or a `.bin`/`.pt` of tensors alone
@@ -85,13 +92,18 @@ def tower_weights(path:Path, # `.safetensors`, or a `.bin`/`.pt` of tensors alon
     path,names = Path(path),set(names)
     try:
         if path.suffix=='.safetensors':
-            with safe_open(path, 'pt') as f: return {k: f.get_tensor(o) for k,o in text_keys(f.keys(), names).items()}
-        sd = unwrap(torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path)), path)
+            with safe_open(path, 'pt') as f:
+                return {k: f.get_tensor(o) for k,o in text_keys(f.keys(), names).items()}
+        sd = unwrap(
+            torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path)),
+            path)
         return {k: sd[o] for k,o in text_keys(sd, names).items()}
     except (SafetensorError,OSError,RuntimeError,EOFError) as e: why = str(e).splitlines()[0][:150]
     except ValueError: raise
     except Exception as e: why = f'{type(e).__name__}: reading it could execute code'
-    raise ValueError(f"{path} cannot be read as weights of tensors alone ({why}). Give the .safetensors file of the same model.")
+    raise ValueError(
+        f"{path} cannot be read as weights of tensors alone ({why}). Give the .safetensors file of "
+        "the same model.")
 
 def text_keys(given, names)->dict: # our name → name in the file
     "Both layouts of OpenCLIP: names as they are, or under `text.`"
@@ -100,7 +112,9 @@ def text_keys(given, names)->dict: # our name → name in the file
 
 # %% ../../nbs/models/65_text.ipynb #301360f2
 PUBLISHED,EMBEDDED = 'ViT-L-14-336/openai','tok1d-tiny-text'
-CONFIG,WEIGHTS = 'open_clip_config.json',('open_clip_model.safetensors','model.safetensors','open_clip_pytorch_model.bin','pytorch_model.bin')
+CONFIG = 'open_clip_config.json'
+WEIGHTS = ('open_clip_model.safetensors','model.safetensors','open_clip_pytorch_model.bin',
+           'pytorch_model.bin')
 
 class Tower(NamedTuple):
     "Where the parts of a text tower are"
@@ -111,26 +125,37 @@ class Tower(NamedTuple):
 
 def _by_hand(name, repo, why):
     "What to do without a network"
-    return ValueError(f"cannot get the text tower '{name}' ({why}). Without a network: download {CONFIG} and {WEIGHTS[0]} from https://huggingface.co/{repo} elsewhere "
-                      f"and give the folder that holds both (or copy the hub's cache, HF_HOME, here). What ships with the package needs no network: '{EMBEDDED}'; "
-                      "models that were trained with one tower need that one.")
+    return ValueError(
+        f"cannot get the text tower '{name}' ({why}). Without a network: download {CONFIG} and "
+        f"{WEIGHTS[0]} from https://huggingface.co/{repo} elsewhere "
+        "and give the folder that holds both (or copy the hub's cache, HF_HOME, here). What ships "
+        f"with the package needs no network: '{EMBEDDED}'; "
+        "models that were trained with one tower need that one.")
 
 # %% ../../nbs/models/65_text.ipynb #b3d1f312
 def _download(name, repo, files)->Path:
     "The first of `files` that the repository has"
     for i,file in enumerate(files):
         try: return Path(hf_hub_download(repo, file))
-        except EntryNotFoundError as e: why = e  # also when it is not in the cache and there is no network
-        except (OSError,HfHubHTTPError,ValueError) as e: why = e; break
+        except EntryNotFoundError as e:
+            why = e  # also when it is not in the cache and there is no network
+        except (OSError,HfHubHTTPError,ValueError) as e:
+            why = e
+            break
     raise _by_hand(name, repo, f'{type(why).__name__}: no {" or ".join(files[:i+1])}') from None
 
 def _folder(path:Path)->Tower:
     "A tower in a folder on this machine"
     file = next((f for n in (CONFIG,'config.json') if (f := path/n).is_file()), None)
     weights = next((f for n in WEIGHTS if (f := path/n).is_file()), None)
-    if file is None or weights is None: raise ValueError(f"{path} holds no text tower: expected {CONFIG} and one of {', '.join(WEIGHTS)}")
-    try: cfg = json.loads(file.read_text(encoding='utf-8')); cfg = cfg.get('model_cfg', cfg)
-    except (ValueError,AttributeError) as e: raise ValueError(f"{file} is no configuration of OpenCLIP: {e}") from None
+    if file is None or weights is None:
+        raise ValueError(
+            f"{path} holds no text tower: expected {CONFIG} and one of {', '.join(WEIGHTS)}")
+    try:
+        cfg = json.loads(file.read_text(encoding='utf-8'))
+        cfg = cfg.get('model_cfg', cfg)
+    except (ValueError,AttributeError) as e:
+        raise ValueError(f"{file} is no configuration of OpenCLIP: {e}") from None
     return Tower(cfg, weights, path, '')
 
 # %% ../../nbs/models/65_text.ipynb #9dab8725
@@ -144,21 +169,33 @@ def find_tower(name:str|Path, # See above
     cfg = import_module('open_clip.factory').get_model_config(arch)
     if cfg is None and '/' in text and not path.is_absolute() and text[0] not in '.~':
         repo = text.removeprefix('hf-hub:')
-        return _folder(_download(text, repo, (CONFIG,)).parent)._replace(weights=_download(text, repo, WEIGHTS))
+        return _folder(_download(
+            text, repo, (CONFIG,)).parent)._replace(weights=_download(text, repo, WEIGHTS))
     table = import_module('open_clip.pretrained')
     tags = {table._clean_tag(t): t for t in table.list_pretrained_tags_by_model(arch)}
-    found = table.get_pretrained_cfg(arch, tags[table._clean_tag(tag)]) if table._clean_tag(tag) in tags else None
-    if not found: raise ValueError(f"'{text}' is no text tower: give a folder, a hub repository (owner/name), '{EMBEDDED}', or architecture/weights such as '{PUBLISHED}'"
-                                   + (f"; {arch} has {', '.join(tags.values())}" if tags else ''))
+    found = table.get_pretrained_cfg(
+        arch, tags[table._clean_tag(tag)]) if table._clean_tag(tag) in tags else None
+    if not found:
+        raise ValueError(
+            f"'{text}' is no text tower: give a folder, a hub repository (owner/name), "
+            f"'{EMBEDDED}', or architecture/weights such as '{PUBLISHED}'"
+            + (f"; {arch} has {', '.join(tags.values())}" if tags else ''))
     repo = found.get('hf_hub', '').rstrip('/')
-    if repo.count('/')!=1: raise ValueError(f"the weights '{text}' lie outside the hub, at {found.get('url') or repo}: put them into a folder with {CONFIG}, and give the folder")
-    return Tower(cfg | dict(quick_gelu=found.get('quick_gelu', cfg.get('quick_gelu', False))), _download(text, repo, WEIGHTS), None, arch)
+    if repo.count('/')!=1:
+        raise ValueError(
+            f"the weights '{text}' lie outside the hub, at {found.get('url') or repo}: put them "
+            f"into a folder with {CONFIG}, and give the folder")
+    return Tower(cfg | dict(quick_gelu=found.get('quick_gelu', cfg.get('quick_gelu', False))),
+                 _download(text, repo, WEIGHTS), None, arch)
 
 # %% ../../nbs/models/65_text.ipynb #64d76be4
 def _embedded()->Path:
     "Folder of the tower that ships with the package"
     path = Path(str(resources.files('tok1d')/'weights'))/EMBEDDED
-    if not path.is_dir(): raise ValueError(f"this installation has no text tower '{EMBEDDED}': {path} isn't there. Reinstall tok1d, or give another tower, such as '{PUBLISHED}' or a folder.")
+    if not path.is_dir():
+        raise ValueError(
+            f"this installation has no text tower '{EMBEDDED}': {path} isn't there. Reinstall "
+            f"tok1d, or give another tower, such as '{PUBLISHED}' or a folder.")
     return path
 
 # %% ../../nbs/models/65_text.ipynb #4c44624d
@@ -173,11 +210,18 @@ class Vocabulary:
                  words:Iterable[str], # Whole words that captions use
                  synonyms:dict|None=None): # Other words → known ones
         self.bpe = import_module('open_clip.tokenizer').SimpleTokenizer()
-        self.ids = sorted({0, self.bpe.sot_token_id, self.bpe.eot_token_id} | set(ids))  # 0 fills up
+        # 0 fills up
+        self.ids = sorted({0, self.bpe.sot_token_id, self.bpe.eot_token_id} | set(ids))
         self.words,self.synonyms = sorted(set(words)),dict(synonyms or {})
         self.number,self._known = {t: i for i,t in enumerate(self.ids)},set(self.words)
-        unknown = sorted({w for s in self.synonyms.values() for w in letters(s) if w.isalpha() and w not in self._known})
-        if unknown: raise ValueError(f'synonyms stand for words that no caption uses: {", ".join(unknown[:5])}')
+        unknown = sorted({
+            w
+            for s in self.synonyms.values()
+            for w in letters(s) if w.isalpha() and w not in self._known
+        })
+        if unknown:
+            raise ValueError(
+                f'synonyms stand for words that no caption uses: {", ".join(unknown[:5])}')
 
     def __len__(self): return len(self.ids)
 
@@ -190,17 +234,25 @@ def nearest(self:Vocabulary, word:str # Lower case
     for end in ('s','es','ing','ed','er','y','ish','like'):
         for stem in (word.removesuffix(end), word.removesuffix(end)+'e', word+end):
             if len(stem)>2 and stem in self._known: return stem
-    return next(iter(difflib.get_close_matches(word, self.words, 1, .84)), None) if len(word)>3 else None
+    return next(iter(difflib.get_close_matches(word, self.words, 1, .84)),
+                None) if len(word)>3 else None
 
+# %% ../../nbs/models/65_text.ipynb #41e16072
 @patch
 def resolve(self:Vocabulary, prompt:str
-           )->tuple[str,dict]: # The prompt in known words; unknown word → what was read instead, or `None`
+           # The prompt in known words; unknown word → what was read instead, or `None`
+           )->tuple[str,dict]:
     "Put a prompt into words that are known"
     out,notes = [],{}
     for hyphened in re.split(r'(\s+)', prompt.lower()):
-        if hyphened in self.synonyms: notes[hyphened] = self.synonyms[hyphened]; out.append(self.synonyms[hyphened]); continue
+        if hyphened in self.synonyms:
+            notes[hyphened] = self.synonyms[hyphened]
+            out.append(self.synonyms[hyphened])
+            continue
         for w in letters(hyphened):
-            if w.isalpha() and w not in self._known: notes[w] = self.nearest(w); w = notes[w] or ''
+            if w.isalpha() and w not in self._known:
+                notes[w] = self.nearest(w)
+                w = notes[w] or ''
             out.append(w)
     return ' '.join(''.join(out).split()),notes
 
@@ -209,9 +261,11 @@ def resolve(self:Vocabulary, prompt:str
 def __call__(self:Vocabulary, texts:str|list[str], context_length:int=77)->Tensor: # `b l`
     "Tokens of texts, as OpenCLIP's tokenizers give them"
     sot,eot = (self.number[i] for i in (self.bpe.sot_token_id, self.bpe.eot_token_id))
-    out = torch.zeros(len(texts := [texts] if isinstance(texts, str) else texts), context_length, dtype=torch.long)
+    out = torch.zeros(len(texts := [texts] if isinstance(texts, str) else texts), context_length,
+                      dtype=torch.long)
     for row,text in zip(out, texts):
-        ids = [self.number[t] for t in self.bpe.encode(self.resolve(text)[0]) if t in self.number][:context_length-2]
+        ids = [self.number[t] for t in self.bpe.encode(self.resolve(text)[0])
+               if t in self.number][:context_length-2]
         row[:len(ids)+2] = torch.tensor([sot, *ids, eot])
     return out
 
@@ -219,22 +273,35 @@ def __call__(self:Vocabulary, texts:str|list[str], context_length:int=77)->Tenso
 @patch(cls_method=True)
 def build(cls:Vocabulary, captions:Iterable[str], synonyms:dict|None=None)->Vocabulary:
     "What some captions need"
-    captions = set(captions); bpe = import_module('open_clip.tokenizer').SimpleTokenizer()
+    captions = set(captions)
+    bpe = import_module('open_clip.tokenizer').SimpleTokenizer()
     words = {w for c in captions for w in letters(c.lower()) if w.isalpha()}
-    return cls({t for c in captions for t in bpe.encode(c)}, words, {k: v for k,v in (synonyms or {}).items() if k not in words})
+    return cls({t
+                for c in captions
+                for t in bpe.encode(c)}, words,
+               {k: v
+                for k,v in (synonyms or {}).items() if k not in words})
 
 # %% ../../nbs/models/65_text.ipynb #a3c3deb4
 @patch
 def save(self:Vocabulary, folder:Path|str):
     "Write `vocabulary.json`"
-    with atomic_write(Path(folder)/self.file) as f: Path(f).write_text(json.dumps(dict(ids=self.ids, words=self.words, synonyms=self.synonyms), separators=(',',':'), ensure_ascii=False)+'\n', encoding='utf-8')
+    with atomic_write(Path(folder)/self.file) as f:
+        Path(f).write_text(
+            json.dumps(dict(ids=self.ids, words=self.words, synonyms=self.synonyms),
+                       separators=(',',':'), ensure_ascii=False)+'\n', encoding='utf-8')
 
 @patch(cls_method=True)
 def read(cls:Vocabulary, folder:Path|str)->Vocabulary:
     "Read `vocabulary.json`; of the package's own captions unless told otherwise"
     file = Path(folder)/cls.file
-    try: d = json.loads(file.read_text(encoding='utf-8')); return cls(d['ids'], d['words'], d['synonyms'])
-    except (OSError,ValueError,KeyError,TypeError) as e: raise ValueError(f"'{file}' is no vocabulary of a text tower, or a broken one: {type(e).__name__}: {e}") from None
+    try:
+        d = json.loads(file.read_text(encoding='utf-8'))
+        return cls(d['ids'], d['words'], d['synonyms'])
+    except (OSError,ValueError,KeyError,TypeError) as e:
+        raise ValueError(
+            f"'{file}' is no vocabulary of a text tower, or a broken one: {type(e).__name__}: {e}"
+        ) from None
 
 # %% ../../nbs/models/65_text.ipynb #4667c652
 class TextEncoder(nn.Module):
@@ -246,11 +313,16 @@ class TextEncoder(nn.Module):
                  name:str='', # For messages
                  cache_size:int=256): # Encodings kept
         super().__init__()
-        self.tower,self.tokenizer,self.cfg,self.name = tower.requires_grad_(False).eval(),tokenizer,cfg,str(name)
+        self.tower = tower.requires_grad_(False).eval()
+        self.tokenizer = tokenizer
+        self.cfg = cfg
+        self.name = str(name)
         self.cache_size,self.cache,self.told = cache_size,OrderedDict(),set()
 
     def train(self, mode:bool=True): return super().train(False)
-    def _apply(self, *args, **kw): self.cache.clear(); return super()._apply(*args, **kw)  # moved, or of another dtype
+    def _apply(self, *args, **kw):
+        self.cache.clear()
+        return super()._apply(*args, **kw)  # moved, or of another dtype
     @property
     def device(self)->torch.device: return self.tower.positional_embedding.device
     @property
@@ -258,11 +330,14 @@ class TextEncoder(nn.Module):
     @property
     def width(self)->int: return self.tower.width # Channels of `guidance` and `sequence`
     @property
-    def pooled_width(self)->int: return self.tower.output_dim if self.tower.text_projection is not None else self.width # Channels of `pooled`
+    def pooled_width(self)->int:
+        # Channels of `pooled`
+        return self.tower.output_dim if self.tower.text_projection is not None else self.width
 
 # %% ../../nbs/models/65_text.ipynb #4fe55274
 @patch
-def tokenize(self:TextEncoder, prompt:str, announce:bool=True)->tuple[Tensor,int]: # `l`, tokens that count
+def tokenize(self:TextEncoder, prompt:str,
+             announce:bool=True)->tuple[Tensor,int]: # `l`, tokens that count
     "Tokens of a prompt; warns, once, of what is cut off or not known"
     l,pad = self.context_length,self.cfg['text_cfg'].get('pad_id', 0)
     length = lambda ids: int((ids!=pad).nonzero()[-1])+1
@@ -271,13 +346,17 @@ def tokenize(self:TextEncoder, prompt:str, announce:bool=True)->tuple[Tensor,int
     if not announce or prompt in self.told: return ids,n
     self.told.add(prompt)
     whole = length(self.tokenizer([prompt], max(8*l, len(prompt)+2))[0])
-    if whole>l: warnings.warn(f"the prompt {brief(prompt)!r} has {whole} tokens; the text tower takes {l}, so the last {whole-l} are cut off")
+    if whole>l:
+        warnings.warn(
+            f"the prompt {brief(prompt)!r} has {whole} tokens; the text tower takes {l}, so the "
+            f"last {whole-l} are cut off")
     if isinstance(self.tokenizer, Vocabulary):
         for w,known in self.tokenizer.resolve(prompt)[1].items():
-            warnings.warn(f"the text tower does not know {w!r} (prompt {brief(prompt)!r}); " + (f"it reads {known!r} instead" if known else 'it leaves the word out'))
+            warnings.warn(f"the text tower does not know {w!r} (prompt {brief(prompt)!r}); " +
+                          (f"it reads {known!r} instead" if known else 'it leaves the word out'))
     return ids,n
 
-def brief(text, n=60): return text if len(text)<=n else text[:n-1]+'…' 
+def brief(text, n=60): return text if len(text)<=n else text[:n-1]+'…'
 
 # %% ../../nbs/models/65_text.ipynb #30024e9b
 @patch
@@ -288,12 +367,16 @@ def forward(self:TextEncoder,
             announce:bool=True, # Warn of prompts that are too long or hold unknown words?
            )->TextEncoding: # On the tower's device
     "Encode prompts, each distinct one once"
-    prompts,want = [prompts] if isinstance(prompts, str) else list(prompts),{want} if isinstance(want, str) else set(want)
-    if not prompts or not all(isinstance(p, str) for p in prompts): raise ValueError(f'prompts: expected a text or a list of texts, got {brief(repr(prompts))}')
-    if bad := want-set(READINGS): raise ValueError(f"readings {sorted(bad)}: known are {', '.join(READINGS)}")
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    want = {want} if isinstance(want, str) else set(want)
+    if not prompts or not all(isinstance(p, str) for p in prompts):
+        raise ValueError(f'prompts: expected a text or a list of texts, got {brief(repr(prompts))}')
+    if bad := want-set(READINGS):
+        raise ValueError(f"readings {sorted(bad)}: known are {', '.join(READINGS)}")
     rows = self._rows(list(dict.fromkeys(prompts)), want, announce)
     stack = lambda k: torch.stack([rows[p][k] for p in prompts]) if k in want else None
-    return TextEncoding(*map(stack, READINGS), torch.tensor([rows[p]['n_tokens'] for p in prompts], device=self.device))
+    return TextEncoding(*map(stack, READINGS),
+                        torch.tensor([rows[p]['n_tokens'] for p in prompts], device=self.device))
 
 @patch
 def null(self:TextEncoder, want:Iterable[str]=READINGS)->TextEncoding:
@@ -302,15 +385,19 @@ def null(self:TextEncoder, want:Iterable[str]=READINGS)->TextEncoding:
 
 # %% ../../nbs/models/65_text.ipynb #fbd2ca7b
 @patch
-def _rows(self:TextEncoder, prompts, want, announce): # distinct prompts → {prompt: {reading: tensor}}
+def _rows(self:TextEncoder, prompts, want,
+          announce): # distinct prompts → {prompt: {reading: tensor}}
     "Encodings from the cache, those that are not there computed together"
     rows = {p: self.cache[p] for p in prompts if p in self.cache and want<=set(self.cache[p])}
     for p in rows: self.cache.move_to_end(p)
     todo = [p for p in prompts if p not in rows]
     for some in (todo[i:i+64] for i in range(0, len(todo), 64)):
         ids,n = zip(*[self.tokenize(p, announce) for p in some])
-        with torch.autocast(self.device.type, enabled=False): read = read_tower(self.tower, torch.stack(ids).to(self.device), want)
-        for j,p in enumerate(some): rows[p] = self.cache.get(p, {}) | {k: v[j].clone() for k,v in read.items()} | dict(n_tokens=n[j])
+        with torch.autocast(self.device.type, enabled=False):
+            read = read_tower(self.tower, torch.stack(ids).to(self.device), want)
+        for j,p in enumerate(some):
+            rows[p] = self.cache.get(p, {}) | {k: v[j].clone()
+                                               for k,v in read.items()} | dict(n_tokens=n[j])
     self.cache.update({p: rows[p] for p in todo})
     while len(self.cache)>self.cache_size: self.cache.popitem(last=False)
     return rows
@@ -321,17 +408,27 @@ def make_tokenizer(t:Tower):
     cfg = t.cfg['text_cfg']
     if t.folder and (t.folder/Vocabulary.file).is_file():
         words = Vocabulary.read(t.folder)
-        if len(words)!=cfg.get('vocab_size'): raise ValueError(f"{t.folder/Vocabulary.file} has {len(words)} tokens, the tower {cfg.get('vocab_size')}; they do not belong together")
+        if len(words)!=cfg.get('vocab_size'):
+            raise ValueError(
+                f"{t.folder/Vocabulary.file} has {len(words)} tokens, the tower "
+                f"{cfg.get('vocab_size')}; they do not belong together")
         return words
     open_clip = import_module('open_clip')
     name = t.arch or (f'local-dir:{t.folder}' if cfg.get('hf_tokenizer_name') else 'ViT-B-32')
-    try: return open_clip.get_tokenizer(name, context_length=cfg.get('context_length', 77), **({} if t.arch else cfg.get('tokenizer_kwargs') or {}))
-    except Exception as e: raise ValueError(f"the tokenizer {cfg.get('hf_tokenizer_name')!r} of this tower cannot be had ({type(e).__name__}); without a network, put its files into the tower's folder") from None
+    try:
+        return open_clip.get_tokenizer(name, context_length=cfg.get('context_length', 77),
+                                       **({} if t.arch else cfg.get('tokenizer_kwargs') or {}))
+    except Exception as e:
+        raise ValueError(
+            f"the tokenizer {cfg.get('hf_tokenizer_name')!r} of this tower cannot be had "
+            f"({type(e).__name__}); without a network, put its files into the tower's folder"
+        ) from None
 
 # %% ../../nbs/models/65_text.ipynb #dd19ffaa
 @patch(cls_method=True)
 def load(cls:TextEncoder,
-         name_or_path:str|Path=PUBLISHED, # OpenCLIP's architecture/weights, a folder, a hub repository, or the embedded tower
+         # OpenCLIP's architecture/weights, a folder, a hub repository, or the embedded tower
+         name_or_path:str|Path=PUBLISHED,
          device=None, # CPU unless given
          dtype:torch.dtype|None=None, # float32 unless given
         )->TextEncoder:
@@ -341,16 +438,27 @@ def load(cls:TextEncoder,
     own = tower.state_dict()
     sd = tower_weights(found.weights, own)
     wrong = [k for k in own if k not in sd or sd[k].shape!=own[k].shape]
-    if wrong: raise ValueError(f"{found.weights} does not fit its configuration: {', '.join(wrong[:4])} ({len(wrong)} of {len(own)} tensors are missing or of another shape)")
+    if wrong:
+        raise ValueError(
+            f"{found.weights} does not fit its configuration: {', '.join(wrong[:4])} ({len(wrong)} "
+            f"of {len(own)} tensors are missing or of another shape)")
     tower.load_state_dict({k: v.to(dtype or torch.float32) for k,v in sd.items()}, assign=True)
     if tower.attn_mask is not None: tower.attn_mask = tower.build_causal_mask()
     return cls(tower, make_tokenizer(found), found.cfg, name_or_path).to(device=device, dtype=dtype)
 
+# %% ../../nbs/models/65_text.ipynb #545ad989
 @patch
 def save(self:TextEncoder, folder:Path|str, # Made if need be
          dtype:torch.dtype=torch.float16): # Of the file
     "Write the tower in OpenCLIP's format, with its vocabulary if it has its own"
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder/CONFIG) as f: Path(f).write_text(json.dumps(dict(model_cfg=self.cfg), indent=1)+'\n', encoding='utf-8')
-    with atomic_write(folder/WEIGHTS[0]) as f: save_file({f'text.{k}': v.to('cpu', dtype).contiguous() for k,v in self.tower.state_dict().items()}, f, metadata=dict(format='pt'))
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder/CONFIG) as f:
+        Path(f).write_text(json.dumps(dict(model_cfg=self.cfg), indent=1)+'\n', encoding='utf-8')
+    with atomic_write(folder/WEIGHTS[0]) as f:
+        save_file(
+            {
+                f'text.{k}': v.to('cpu', dtype).contiguous()
+                for k,v in self.tower.state_dict().items()
+            }, f, metadata=dict(format='pt'))
     if isinstance(self.tokenizer, Vocabulary): self.tokenizer.save(folder)

@@ -26,16 +26,30 @@ def embedded_vocabulary()->Path:
 
 # %% ../../nbs/models/67_text_tower.ipynb #25a8386b
 class TextTower(BaseModel):
-    "A small OpenCLIP text transformer and an image encoder with one latent (Radford et al. 2021, §2.3)"
+    """A small OpenCLIP text transformer and an image encoder with one latent (Radford et al
+
+    2021, §2.3).
+    """
     def __init__(self,
                  config=None): # Nested configuration, see `model.text_tower`
         super().__init__(config)
         c,s = self.config.model.text_tower,self.config.dataset.preprocessing.crop_size or 64
-        if not c.width: raise ValueError('model.text_tower.width is not set; the preset text_tower_tiny has all that is needed')
-        if c.width%c.heads: raise ValueError(f'model.text_tower: width={c.width} cannot be split over heads={c.heads}')
-        if s%c.vit_patch_size: raise ValueError(f'model.text_tower.vit_patch_size={c.vit_patch_size} does not divide dataset.preprocessing.crop_size={s}')
+        if not c.width:
+            raise ValueError(
+                'model.text_tower.width is not set; the preset text_tower_tiny has all that is '
+                'needed')
+        if c.width%c.heads:
+            raise ValueError(
+                f'model.text_tower: width={c.width} cannot be split over heads={c.heads}')
+        if s%c.vit_patch_size:
+            raise ValueError(
+                f'model.text_tower.vit_patch_size={c.vit_patch_size} does not divide '
+                f'dataset.preprocessing.crop_size={s}')
         self.image_size,self.vocabulary = s,Vocabulary.read(c.vocabulary or embedded_vocabulary())
-        self.cfg = dict(embed_dim=c.embed_dim, text_cfg=dict(context_length=c.context_length, vocab_size=len(self.vocabulary), width=c.width, heads=c.heads, layers=c.layers))
+        self.cfg = dict(
+            embed_dim=c.embed_dim,
+            text_cfg=dict(context_length=c.context_length, vocab_size=len(self.vocabulary),
+                          width=c.width, heads=c.heads, layers=c.layers))
         self.text = build_tower(self.cfg)
         self.visual = TiTokEncoder(s, c.vit_patch_size, c.vit_model_size, 1, c.embed_dim)
         self.visual_token = nn.Parameter(torch.randn(1, SIZES[c.vit_model_size][0]))
@@ -72,10 +86,13 @@ def text_encoder(self:TextTower)->TextEncoder:
 def _save_pretrained(self:TextTower, save_directory:Path):
     "Both halves, and what makes the folder a text tower of OpenCLIP's format"
     BaseModel._save_pretrained(self, save_directory)
-    with atomic_write(Path(save_directory)/CONFIG) as f: Path(f).write_text(json.dumps(dict(model_cfg=self.cfg), indent=1)+'\n', encoding='utf-8')
+    with atomic_write(Path(save_directory)/CONFIG) as f:
+        Path(f).write_text(json.dumps(dict(model_cfg=self.cfg), indent=1)+'\n', encoding='utf-8')
     self.vocabulary.save(save_directory)
 
 # %% ../../nbs/models/67_text_tower.ipynb #27d31662
-register(Family('TextTower', 'tok1d.models.text_tower.TextTower', asks=lambda cfg: bool(cfg.model.text_tower.width),
-                signs=('visual_token', 'logit_scale'), recipe='tok1d.train.text_tower.tower_recipe', reads='captions',
-                paper='CLIP, arXiv 2103.00020'))
+register(
+    Family('TextTower', 'tok1d.models.text_tower.TextTower',
+           asks=lambda cfg: bool(cfg.model.text_tower.width), signs=('visual_token', 'logit_scale'),
+           recipe='tok1d.train.text_tower.tower_recipe', reads='captions',
+           paper='CLIP, arXiv 2103.00020'))

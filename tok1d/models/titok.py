@@ -56,11 +56,13 @@ def forward(self:TiTokEncoder,
            )->Tensor: # Raw tokens, `b n d`
     "Send patches and latents through the transformer, keep the latents"
     b,n = len(images),len(latents)
-    x = self.patch_embed(images).flatten(2).transpose(1,2)                                        # b g² w
-    x = torch.cat([self.class_embedding.expand(b,1,-1).to(x), x], 1) + self.positional_embedding  # b 1+g² w
-    l = (latents + self.latent_token_positional_embedding).expand(b,-1,-1).to(x)                  # b n w
-    x = self.transformer(self.ln_pre(torch.cat([x, l], 1)), ask=slice(-n,None))                   # b n w
-    return self.conv_out(to_channels(self.ln_post(x), self.is_legacy)).flatten(2).transpose(1,2)  # b n d
+    x = self.patch_embed(images).flatten(2).transpose(1,2)  # b g² w
+    # b 1+g² w
+    x = torch.cat([self.class_embedding.expand(b,1,-1).to(x), x], 1) + self.positional_embedding
+    l = (latents + self.latent_token_positional_embedding).expand(b,-1,-1).to(x)  # b n w
+    x = self.transformer(self.ln_pre(torch.cat([x, l], 1)), ask=slice(-n,None))  # b n w
+    # b n d
+    return self.conv_out(to_channels(self.ln_post(x), self.is_legacy)).flatten(2).transpose(1,2)
 
 # %% ../../nbs/models/40_titok.ipynb #f556871c
 def to_channels(x:Tensor, # Latents, `b n w`
@@ -71,7 +73,9 @@ def to_channels(x:Tensor, # Latents, `b n w`
     return x.reshape(b,w,n,1) if is_legacy else x.transpose(1,2)[...,None]
 
 # %% ../../nbs/models/40_titok.ipynb #eed9a6aa
-def pixel_head(w, p): return nn.Sequential(nn.Conv2d(w, p*p*3, 1), Rearrange('b (p1 p2 c) h w -> b c (h p1) (w p2)', p1=p, p2=p))
+def pixel_head(w, p):
+    return nn.Sequential(nn.Conv2d(w, p*p*3, 1),
+                         Rearrange('b (p1 p2 c) h w -> b c (h p1) (w p2)', p1=p, p2=p))
 def proxy_head(w): return nn.Sequential(nn.Conv2d(w, 2*w, 1), nn.Tanh(), nn.Conv2d(2*w, 1024, 1))
 
 class TiTokDecoder(nn.Module):
@@ -101,7 +105,8 @@ class TiTokDecoder(nn.Module):
 def forward(self:TiTokDecoder,
             z:Tensor, # Tokens, `b n d`; any number up to the trained one
             alive:Tensor|None=None, # Which of them are there, `b n` bool; all if not given
-            extra:Tensor|None=None, # What else there is to look at, `b m w`: the caption of a text-aware decoder
+            # What else there is to look at, `b m w`: the caption of a text-aware decoder
+            extra:Tensor|None=None,
            )->Tensor: # `b 3 h w`, or `b 1024 g g` logits
     "Paint the canvas"
     b,n,_ = z.shape
@@ -111,8 +116,9 @@ def forward(self:TiTokDecoder,
     canvas = torch.cat([self.class_embedding[None], self.mask_token.expand(1,g2,-1)], 1)  # 1 1+g² w
     canvas = (canvas + self.positional_embedding).expand(b,-1,-1).to(x)                   # b 1+g² w
     if extra is None: extra = x[:,:0]
-    mask = None if alive is None else F.pad(alive, (1+g2,extra.shape[1]), value=True)[:,None,None]  # b 1 1 1+g²+n+m
-    x = self.ln_pre(torch.cat([canvas, x, extra.to(x)], 1))                               # b 1+g²+n+m w
+    # b 1 1 1+g²+n+m
+    mask = None if alive is None else F.pad(alive, (1+g2,extra.shape[1]), value=True)[:,None,None]
+    x = self.ln_pre(torch.cat([canvas, x, extra.to(x)], 1))  # b 1+g²+n+m w
     x = self.ln_post(self.transformer(x, mask, slice(1,1+g2)))
     return self.conv_out(self.ffn(x.transpose(1,2).unflatten(2, (self.grid, self.grid))))
 
@@ -128,9 +134,11 @@ def check_titok(c, # `config.model.vq_model`
         if size not in SIZES:
             no(f"vit_{side}_model_size={size!r} is not one of {', '.join(SIZES)}")
         if image_size%p:
-            no(f"vit_{side}_patch_size={p} does not divide dataset.preprocessing.crop_size={image_size}")
+            no(f"vit_{side}_patch_size={p} does not divide "
+               f"dataset.preprocessing.crop_size={image_size}")
     if c.finetune_decoder and not bottleneck_sizes(c).codebook_size:
-        no(f"finetune_decoder=true (stage 2) needs a bottleneck with ids, such as quantize_mode=vq; "
+        no("finetune_decoder=true (stage 2) needs a bottleneck with ids, such as "
+           "quantize_mode=vq; "
            f"a tokenizer through {c.quantize_mode} trains in a single stage")
     if c.finetune_decoder and not c.is_legacy:
         no("finetune_decoder=true (stage 2) needs the proxy-code head of is_legacy=true; "
@@ -182,7 +190,9 @@ def init_small(model): # A TiTok, changed in place
     model.apply(lambda m: init_linear(m, None))
     for net in model.encoder,model.decoder:
         pos = net.positional_embedding
-        pos.data = torch.cat([torch.zeros(1, pos.shape[1]), sincos_positions(net.grid, pos.shape[1])])
+        pos.data = torch.cat(
+            [torch.zeros(1, pos.shape[1]),
+             sincos_positions(net.grid, pos.shape[1])])
         nn.init.normal_(net.latent_token_positional_embedding, std=.5)
     nn.init.normal_(model.latent_tokens)
     if isinstance(model.decoder.conv_out, nn.Conv2d):
@@ -230,7 +240,9 @@ def encode(self:TiTok,
 def _check_images(self:TiTok, x):
     s = self.image_size
     if x.ndim!=4 or x.shape[1]!=3 or not x.is_floating_point():
-        raise ValueError(f"images: got {tuple(x.shape)} {x.dtype}, expected floats `b 3 {s} {s}` in [0, 1] (tok1d.basics.load_image makes them)")
+        raise ValueError(
+            f"images: got {tuple(x.shape)} {x.dtype}, expected floats `b 3 {s} {s}` in [0, 1] "
+            "(tok1d.basics.load_image makes them)")
     if tuple(x.shape[2:])!=(s,s):
         h,w = x.shape[2:]
         if min(h, w)==s: do = f'crop the longer side to {s} (load_image(path, size={s}) does)'
@@ -246,8 +258,12 @@ def _check_images(self:TiTok, x):
 @patch
 def _to_pixels(self:TiTok, x):
     "What the decoder gives, brought to pixels where the model can"
-    if self.stage==0 or (self.stage==1 and (self.training or self.pixel_tokenizer is None)): return x
-    if self.stage==2: return self.pixel_decoder(self.pixel_quantize.decode_soft(x.softmax(1).movedim(1,-1)).movedim(-1,1).to(self.dtype))
+    if self.stage==0 or (self.stage==1 and (self.training or self.pixel_tokenizer is None)):
+        return x
+    if self.stage==2:
+        return self.pixel_decoder(
+            self.pixel_quantize.decode_soft(x.softmax(1).movedim(1,-1)).movedim(-1,
+                                                                                1).to(self.dtype))
     tok = self.pixel_tokenizer.to(x.device)
     return tok.decode(x.argmax(1).flatten(1))
 
@@ -261,11 +277,15 @@ def _paint(self:TiTok, z, alive=None, text=None): # text: for those who read it
 def decode(self:TiTok,
            tokens:Tensor, # Ids `b n`, or vectors `b n d`; any n up to `num_tokens`
            text=None, # Accepted and ignored, as by every tokenizer that reads no text
-          )->Tensor: # `b 3 h w`, near [0, 1] but not clamped; stage 1 without pixel tokenizer: `b 1024 g g` logits
+          # `b 3 h w`, near [0, 1] but not clamped; stage 1 without pixel tokenizer: `b 1024 g g`
+          # logits
+          )->Tensor:
     "Image of each line of tokens"
     z = self._check_tokens(tokens)
     if z.shape[1]<self.num_tokens and not self.elastic:
-        warnings.warn(f"decoding {z.shape[1]} of {self.num_tokens} tokens, but this model was not trained for fewer (model.vq_model.elastic=false): expect a poor image")
+        warnings.warn(
+            f"decoding {z.shape[1]} of {self.num_tokens} tokens, but this model was not trained "
+            "for fewer (model.vq_model.elastic=false): expect a poor image")
     return self._paint(z, text=text)
 
 # %% ../../nbs/models/40_titok.ipynb #e96470d8
@@ -302,7 +322,8 @@ def decode_alive(self:TiTok,
 @patch
 def forward(self:TiTok,
             images:Tensor, # `b 3 h w` in [0, 1]
-            keep:Tensor|int|None=None, # Tokens each image keeps, `b` or one number; all if not given
+            # Tokens each image keeps, `b` or one number; all if not given
+            keep:Tensor|int|None=None,
             generator:torch.Generator|None=None, # Source of a VAE's draw
             text=None, # As for `decode`
            )->tuple[Tensor,Encoded]: # What the decoder gives, and the encoding
@@ -362,9 +383,12 @@ def resize_positions(self:TiTok,
     c = self.config.model.vq_model
     for net,p in (self.encoder,c.vit_enc_patch_size),(self.decoder,c.vit_dec_patch_size):
         net.grid = image_size//p
-        net.positional_embedding = nn.Parameter(resize_positions(net.positional_embedding.data, net.grid), net.positional_embedding.requires_grad)
+        net.positional_embedding = nn.Parameter(
+            resize_positions(net.positional_embedding.data, net.grid),
+            net.positional_embedding.requires_grad)
     self.image_size = self.config.dataset.preprocessing.crop_size = image_size
-    self._hub_mixin_config.setdefault('dataset', {}).setdefault('preprocessing', {})['crop_size'] = image_size
+    self._hub_mixin_config.setdefault('dataset', {}).setdefault('preprocessing',
+                                                                {})['crop_size'] = image_size
     return self
 
 # %% ../../nbs/models/40_titok.ipynb #0b6689ef

@@ -86,7 +86,10 @@ class Decoder(nn.Module):
 
 # %% ../../nbs/models/30_vqgan.ipynb #bc54d497
 class PixelVQGAN(BaseModel):
-    "The MaskGIT-VQGAN tokenizer: an image is a grid of codes, flattened row by row (Chang et al. 2022)"
+    """The MaskGIT-VQGAN tokenizer
+
+    An image is a grid of codes, flattened row by row (Chang et al. 2022).
+    """
     def __init__(self,
                  config=None): # Nested configuration; the network itself has no options
         super().__init__(config)
@@ -109,7 +112,9 @@ def encode(self:PixelVQGAN,
           )->Encoded:
     "Codes of the grid, row by row"
     if images.ndim!=4 or images.shape[1]!=3 or images.shape[2]%FACTOR or images.shape[3]%FACTOR:
-        raise ValueError(f"images of shape {tuple(images.shape)}: expected b 3 h w with h and w multiples of {FACTOR}; crop or resize them")
+        raise ValueError(
+            f"images of shape {tuple(images.shape)}: expected b 3 h w with h and w multiples of "
+            f"{FACTOR}; crop or resize them")
     h = self.encoder(images.to(self.dtype)).flatten(2).transpose(1,2)  # b n d
     ids,z,losses = self.quantize(h)
     return Encoded(ids, z.to(h.dtype), {**losses, 'latents': h})

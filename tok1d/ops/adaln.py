@@ -17,8 +17,11 @@ def _wide(*xs):
     "In float32 at least"
     return [None if x is None else x.to(torch.promote_types(x.dtype, torch.float32)) for x in xs]
 
-def forward_ref(x:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, scale:Tensor, weight:Tensor|None, bias:Tensor|None, eps:float
-               )->tuple[Tensor,Tensor,Tensor,Tensor]: # x′ (empty without a branch), y, mean, 1/√(σ²+ε)
+def forward_ref(
+    x:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, scale:Tensor,
+    weight:Tensor|None, bias:Tensor|None, eps:float
+    # x′ (empty without a branch), y, mean, 1/√(σ²+ε)
+)->tuple[Tensor,Tensor,Tensor,Tensor]:
     "The reference"
     f,br,g,sh,sc,w,b = _wide(x, branch, gate, shift, scale, weight, bias)
     r = x.new_empty(0)
@@ -33,9 +36,12 @@ def forward_ref(x:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, sc
     return r,y,mean[...,0],rstd[...,0]
 
 # %% ../../nbs/ops/20_adaln.ipynb #4773b52c
-def backward_ref(dr:Tensor, dy:Tensor, r:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, scale:Tensor,
-                 weight:Tensor|None, bias:Tensor|None, mean:Tensor, rstd:Tensor
-                )->list[Tensor]: # Gradients of x, branch, gate, shift, scale, weight, bias; empty for what was not given
+def backward_ref(
+    dr:Tensor, dy:Tensor, r:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor,
+    scale:Tensor, weight:Tensor|None, bias:Tensor|None, mean:Tensor, rstd:Tensor
+    # Gradients of x, branch, gate, shift, scale, weight, bias; empty for what was not
+    # given
+)->list[Tensor]:
     "The reference of the gradient, from x′ (or x, without a branch)"
     dr,dy,f,br,g,sc,w,b = _wide(dr, dy, r, branch, gate, scale, weight, bias)
     xh = (f-mean[...,None])*rstd[...,None]
@@ -44,14 +50,23 @@ def backward_ref(dr:Tensor, dy:Tensor, r:Tensor, branch:Tensor|None, gate:Tensor
     dn = da if w is None else da*w
     dx = rstd[...,None]*(dn-dn.mean(-1, keepdim=True)-xh*(dn*xh).mean(-1, keepdim=True))
     if br is not None: dx = dx+dr
-    def fit(grad, t): return r.new_empty(0) if t is None else grad().sum_to_size(t.shape).to(t.dtype, copy=True)
-    return [fit(lambda: dx, r), fit(lambda: dx*g, branch), fit(lambda: dx*br, gate), fit(lambda: dy, shift),
-            fit(lambda: dy*a, scale), fit(lambda: da*xh, weight), fit(lambda: da, bias)]
+    def fit(grad, t):
+        return r.new_empty(0) if t is None else grad().sum_to_size(t.shape).to(t.dtype, copy=True)
+
+    return [
+        fit(lambda: dx, r),
+        fit(lambda: dx*g, branch),
+        fit(lambda: dx*br, gate),
+        fit(lambda: dy, shift),
+        fit(lambda: dy*a, scale),
+        fit(lambda: da*xh, weight),
+        fit(lambda: da, bias)
+    ]
 
 # %% ../../nbs/ops/20_adaln.ipynb #10c67045
 @kernel
-def adaln_kernel(x, branch, gate, shift, scale, weight, bias, r, y, mean, rstd, n, d, eps, xb, xn, bb, bn, mb, mn,
-                 BD:tl.constexpr, GATED:tl.constexpr, AFFINE:tl.constexpr):
+def adaln_kernel(x, branch, gate, shift, scale, weight, bias, r, y, mean, rstd, n, d, eps, xb, xn,
+                 bb, bn, mb, mn, BD:tl.constexpr, GATED:tl.constexpr, AFFINE:tl.constexpr):
     """
     r = x + gate*branch                                # if GATED, else r = x
     mean,rstd = r.mean(-1), rsqrt(r.var(-1, correction=0) + eps)
@@ -59,20 +74,28 @@ def adaln_kernel(x, branch, gate, shift, scale, weight, bias, r, y, mean, rstd, 
     """
     p = tl.program_id(0).to(tl.int64)
     h = tl.arange(0, BD)
-    i,j,ok = p//n,p%n,h<d
+    i = p//n
+    j = p%n
+    ok = h<d
     m = i*mb + j*mn + h
     f = tl.load(x + i*xb + j*xn + h, mask=ok, other=0.).to(tl.float32)
     if GATED:
-        f += tl.load(gate+m, mask=ok, other=0.).to(tl.float32)*tl.load(branch + i*bb + j*bn + h, mask=ok, other=0.).to(tl.float32)
+        f += tl.load(gate+m, mask=ok, other=0.).to(tl.float32)*tl.load(
+            branch + i*bb + j*bn + h, mask=ok, other=0.).to(tl.float32)
         f = f.to(r.dtype.element_ty).to(tl.float32)
         tl.store(r + p*d + h, f, mask=ok)
     mu = tl.sum(f, 0)/d
     c = tl.where(ok, f-mu, 0.)
     rs = tl.rsqrt(tl.sum(c*c, 0)/d + eps)
     a = c*rs
-    if AFFINE: a = a*tl.load(weight+h, mask=ok, other=0.).to(tl.float32) + tl.load(bias+h, mask=ok, other=0.).to(tl.float32)
-    a = a*(1+tl.load(scale+m, mask=ok, other=0.).to(tl.float32)) + tl.load(shift+m, mask=ok, other=0.).to(tl.float32)
-    tl.store(y + p*d + h, a, mask=ok); tl.store(mean+p, mu); tl.store(rstd+p, rs)
+    if AFFINE:
+        a = a*tl.load(weight+h, mask=ok, other=0.).to(tl.float32) + tl.load(
+            bias+h, mask=ok, other=0.).to(tl.float32)
+    a = a*(1+tl.load(scale+m, mask=ok, other=0.).to(tl.float32)) + tl.load(
+        shift+m, mask=ok, other=0.).to(tl.float32)
+    tl.store(y + p*d + h, a, mask=ok)
+    tl.store(mean+p, mu)
+    tl.store(rstd+p, rs)
 
 # %% ../../nbs/ops/20_adaln.ipynb #856763ae
 LARGEST = 16384 # Channels of a row that a program holds; beyond, the reference
@@ -84,7 +107,10 @@ def _mods(b, n, *ts):
     if len({t.stride() for t in ts})>1 or ts[0].stride(-1)!=1: ts = [t.contiguous() for t in ts]
     return [t.expand(b, n, t.shape[-1]) for t in ts]
 
-def _block(d): return dict(BD=max(16, triton.next_power_of_2(d)), num_warps=min(16, max(1, triton.next_power_of_2(d)//128)))
+def _block(d):
+    return dict(BD=max(16, triton.next_power_of_2(d)),
+                num_warps=min(16, max(1,
+                                      triton.next_power_of_2(d)//128)))
 
 def forward_triton(x, branch, gate, shift, scale, weight, bias, eps):
     "Run the kernel; as `forward_ref`"
@@ -92,7 +118,8 @@ def forward_triton(x, branch, gate, shift, scale, weight, bias, eps):
     x,br = _rows(x),x if branch is None else _rows(branch)
     sh,sc,g = _mods(b, n, shift, scale, shift if gate is None else gate)
     w,bi = (x,x) if weight is None else (weight.contiguous(),bias.contiguous())
-    r = x.new_empty(x.shape if branch is not None else 0, dtype=torch.promote_types(x.dtype, br.dtype))
+    r = x.new_empty(x.shape if branch is not None else 0,
+                    dtype=torch.promote_types(x.dtype, br.dtype))
     y = x.new_empty(x.shape, dtype=torch.promote_types(r.dtype, shift.dtype))
     mean,rstd = x.new_empty(2, b, n, dtype=torch.float32).unbind()
     with torch.cuda.device_of(x):
@@ -120,24 +147,38 @@ def adaln_row(dy, r, scale, weight, bias, mean, rstd, q, at, m, h, d, AFFINE:tl.
 
 # %% ../../nbs/ops/20_adaln.ipynb #6c566b8a
 @kernel
-def adaln_grad_kernel(dr, dy, r, branch, gate, scale, weight, bias, mean, rstd, dx, dbranch, dmod, dnorm, n, d, chunks, size,
-                      rb, rn, bb, bn, mb, mn, ROWS:tl.constexpr, BD:tl.constexpr, GATED:tl.constexpr, AFFINE:tl.constexpr, EACH:tl.constexpr):
-    "dx += dr; dbranch = dx*gate; dmod = dy, dy*a, dx*branch; dnorm = (da*xh).sum(), da.sum(): of each row, or of ROWS"
+def adaln_grad_kernel(dr, dy, r, branch, gate, scale, weight, bias, mean, rstd, dx, dbranch, dmod,
+                      dnorm, n, d, chunks, size, rb, rn, bb, bn, mb, mn, ROWS:tl.constexpr,
+                      BD:tl.constexpr, GATED:tl.constexpr, AFFINE:tl.constexpr,
+                      EACH:tl.constexpr):
+    """dx += dr
+
+    Dbranch = dx*gate; dmod = dy, dy*a, dx*branch; dnorm = (da*xh).sum(), da.sum(): of each row, or
+    of ROWS.
+    """
     p = tl.program_id(0).to(tl.int64)
     i,h = p//chunks,tl.arange(0, BD)
-    ok,start,zero = h<d,p%chunks*ROWS,tl.zeros((BD,), tl.float32)
+    ok = h<d
+    start = p%chunks*ROWS
+    zero = tl.zeros((BD,), tl.float32)
     s0,s1,s2,s3,s4 = zero,zero,zero,zero,zero
     for j in range(start, tl.minimum(start+ROWS, n)):
         q,m = i*n+j,i*mb+j*mn+h
-        g,xh,a,da,e = adaln_row(dy, r, scale, weight, bias, mean, rstd, q, i*rb+j*rn+h, m, h, d, AFFINE)
+        g,xh,a,da,e = adaln_row(dy, r, scale, weight, bias, mean, rstd, q, i*rb+j*rn+h,
+                                m, h, d, AFFINE)
         f = g
         if GATED:
             e += tl.load(dr + q*d + h, mask=ok, other=0.).to(tl.float32)
-            tl.store(dbranch + q*d + h, e*tl.load(gate+m, mask=ok, other=0.).to(tl.float32), mask=ok)
+            tl.store(dbranch + q*d + h,
+                     e*tl.load(gate+m, mask=ok, other=0.).to(tl.float32), mask=ok)
             f = e*tl.load(branch + i*bb + j*bn + h, mask=ok, other=0.).to(tl.float32)
         tl.store(dx + q*d + h, e, mask=ok)
         if EACH: put(dmod + q*d + h, g, g*a, f, size, ok, GATED)
-        s0,s1,s2,s3,s4 = s0+g,s1+g*a,s2+f,s3+da*xh,s4+da
+        s0 = s0+g
+        s1 = s1+g*a
+        s2 = s2+f
+        s3 = s3+da*xh
+        s4 = s4+da
     if not EACH: put(dmod + p*d + h, s0, s1, s2, size, ok, GATED)
     if AFFINE: put(dnorm + p*d + h, s3, s4, s4, tl.num_programs(0)*d, ok, False)
 
@@ -145,7 +186,8 @@ def adaln_grad_kernel(dr, dy, r, branch, gate, scale, weight, bias, mean, rstd, 
 @kernel
 def put(to, a, b, c, size, ok, THREE:tl.constexpr):
     "Store two or three rows, `size` apart"
-    tl.store(to, a, mask=ok); tl.store(to+size, b, mask=ok)
+    tl.store(to, a, mask=ok)
+    tl.store(to+size, b, mask=ok)
     if THREE: tl.store(to+2*size, c, mask=ok)
 
 # %% ../../nbs/ops/20_adaln.ipynb #b096a193
@@ -154,27 +196,44 @@ ROWS = 16
 def backward_triton(dr, dy, r, branch, gate, shift, scale, weight, bias, mean, rstd):
     "Run the kernel; as `backward_ref`"
     given = [r, branch, gate, shift, scale, weight, bias]
-    each,swap = scale.shape[:2]==r.shape[:2],scale.shape[0]==1 and scale.shape[1]==r.shape[1]>1 and r.shape[0]>1
-    if swap: dr,dy,r,branch,gate,scale,mean,rstd = [t.transpose(0, 1) if t is not None and t.ndim>1 else t for t in (dr,dy,r,branch,gate,scale,mean,rstd)]
+    each = scale.shape[:2]==r.shape[:2]
+    swap = scale.shape[0]==1 and scale.shape[1]==r.shape[1]>1 and r.shape[0]>1
+    if swap:
+        dr,dy,r,branch,gate,scale,mean,rstd = [
+            t.transpose(0, 1) if t is not None and t.ndim>1 else t
+            for t in (dr,dy,r,branch,gate,scale,mean,rstd)
+        ]
     gated,(b,n,d) = branch is not None,r.shape
     dy,dr,mean,rstd = [t.contiguous() for t in (dy,dr,mean,rstd)]
     rr,br = _rows(r),_rows(branch) if gated else r
     sc,g = _mods(b, n, scale, gate if gated else scale)
-    chunks,(w,bi) = triton.cdiv(n, ROWS),(weight.contiguous(),bias.contiguous()) if weight is not None else (r,r)
-    dx,dbranch = torch.empty(r.shape, dtype=r.dtype, device=r.device),torch.empty(r.shape if gated else 0, dtype=br.dtype, device=r.device)
+    chunks = triton.cdiv(n, ROWS)
+    (w,bi) = (weight.contiguous(),bias.contiguous()) if weight is not None else (r,r)
+    dx = torch.empty(r.shape, dtype=r.dtype, device=r.device)
+    dbranch = torch.empty(r.shape if gated else 0, dtype=br.dtype, device=r.device)
     dmod = torch.empty(2+gated, b, n if each else chunks, d, dtype=torch.float32, device=r.device)
-    dnorm = torch.empty(2, b*chunks if weight is not None else 0, d, dtype=torch.float32, device=r.device)
+    dnorm = torch.empty(2, b*chunks if weight is not None else 0, d, dtype=torch.float32,
+                        device=r.device)
     with torch.cuda.device_of(r):
-        adaln_grad_kernel[(b*chunks,)](dr, dy, rr, br, g, sc, w, bi, mean, rstd, dx, dbranch, dmod, dnorm, n, d, chunks, dmod[0].numel(),
-                                       *rr.stride()[:2], *br.stride()[:2], *sc.stride()[:2], ROWS=ROWS, **_block(d),
-                                       GATED=gated, AFFINE=weight is not None, EACH=each)
-    return _collect(given, dx, dbranch, dmod if each else dmod.sum(2, keepdim=True), dnorm.sum(1), swap)
+        adaln_grad_kernel[(b*chunks,)](dr, dy, rr, br, g, sc, w, bi, mean, rstd, dx, dbranch,
+                                       dmod, dnorm, n, d, chunks, dmod[0].numel(),
+                                       *rr.stride()[:2], *br.stride()[:2], *sc.stride()[:2],
+                                       ROWS=ROWS, **_block(d), GATED=gated, AFFINE=weight
+                                       is not None, EACH=each)
+    return _collect(given, dx, dbranch, dmod if each else dmod.sum(2, keepdim=True), dnorm.sum(1),
+                    swap)
 
 def _collect(given, dx, dbranch, dmod, dnorm, swap):
     "The gradients in the shapes and dtypes of what was given"
-    if swap: dx,dbranch,dmod = dx.transpose(0, 1),dbranch.transpose(0, 1) if dbranch.ndim>1 else dbranch,dmod.transpose(1, 2)
+    if swap:
+        dx,dbranch,dmod = dx.transpose(
+            0, 1),dbranch.transpose(0, 1) if dbranch.ndim>1 else dbranch,dmod.transpose(1, 2)
     found = [dx, dbranch, dmod[-1], dmod[0], dmod[1], *dnorm]
-    return [dx.new_empty(0) if t is None else f.sum_to_size(t.shape).to(t.dtype, copy=True).contiguous() for f,t in zip(found, given)]
+    return [
+        dx.new_empty(0)
+        if t is None else f.sum_to_size(t.shape).to(t.dtype, copy=True).contiguous()
+        for f,t in zip(found, given)
+    ]
 
 # %% ../../nbs/ops/20_adaln.ipynb #1e043675
 def _size(x): return x.numel() if x.shape[-1]<=LARGEST else 0
@@ -182,30 +241,36 @@ def _size(x): return x.numel() if x.shape[-1]<=LARGEST else 0
 def _fits(x, *given): return use_triton('adaln', _size(x), x, *[t for t in given if t is not None])
 
 @torch.library.custom_op('tok1d::adaln', mutates_args=())
-def adaln_op(x:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, scale:Tensor, weight:Tensor|None, bias:Tensor|None, eps:float
-            )->tuple[Tensor,Tensor,Tensor,Tensor]:
+def adaln_op(x:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, scale:Tensor,
+             weight:Tensor|None, bias:Tensor|None,
+             eps:float)->tuple[Tensor,Tensor,Tensor,Tensor]:
     "x′ (empty without a branch), y, mean, 1/√(σ²+ε): by the kernel or by the reference"
     run = forward_triton if _fits(x, branch, gate, shift, scale, weight, bias) else forward_ref
     return run(x, branch, gate, shift, scale, weight, bias, eps)
 
 @adaln_op.register_fake
 def _(x, branch, gate, shift, scale, weight, bias, eps):
-    dtype,wide = torch.promote_types(x.dtype, x.dtype if branch is None else branch.dtype),torch.promote_types(x.dtype, torch.float32)
+    dtype = torch.promote_types(x.dtype, x.dtype if branch is None else branch.dtype)
+    wide = torch.promote_types(x.dtype, torch.float32)
     r = x.new_empty(0 if branch is None else x.shape, dtype=dtype)
     y = x.new_empty(x.shape, dtype=torch.promote_types(dtype, shift.dtype))
     return r,y,x.new_empty(x.shape[:2], dtype=wide),x.new_empty(x.shape[:2], dtype=wide)
 
 # %% ../../nbs/ops/20_adaln.ipynb #e084f247
 @torch.library.custom_op('tok1d::adaln_grad', mutates_args=())
-def adaln_grad_op(dr:Tensor, dy:Tensor, r:Tensor, branch:Tensor|None, gate:Tensor|None, shift:Tensor, scale:Tensor,
-                  weight:Tensor|None, bias:Tensor|None, mean:Tensor, rstd:Tensor)->list[Tensor]:
+def adaln_grad_op(dr:Tensor, dy:Tensor, r:Tensor, branch:Tensor|None, gate:Tensor|None,
+                  shift:Tensor, scale:Tensor, weight:Tensor|None, bias:Tensor|None,
+                  mean:Tensor, rstd:Tensor)->list[Tensor]:
     "Gradients of everything that is differentiable"
     run = backward_triton if _fits(r, dr, dy, branch, gate, scale, weight, bias) else backward_ref
     return run(dr, dy, r, branch, gate, shift, scale, weight, bias, mean, rstd)
 
 @adaln_grad_op.register_fake
 def _(dr, dy, r, branch, gate, shift, scale, weight, bias, mean, rstd):
-    return [r.new_empty(0) if t is None else t.new_empty(t.shape) for t in (r,branch,gate,shift,scale,weight,bias)]
+    return [
+        r.new_empty(0) if t is None else t.new_empty(t.shape)
+        for t in (r,branch,gate,shift,scale,weight,bias)
+    ]
 
 # %% ../../nbs/ops/20_adaln.ipynb #2143ae18
 def _keep(ctx, inputs, output):
@@ -229,11 +294,19 @@ class AdaLN(NamedTuple):
 def _check(x, mods, branch, gate, weight, bias):
     "Complain about what does not fit"
     if x.ndim not in (2,3): raise ValueError(f"x has shape {tuple(x.shape)}: give `b n d` or `n d`")
-    if (branch is None)!=(gate is None): raise ValueError("branch and gate go together: give both or neither")
-    if (weight is None)!=(bias is None): raise ValueError("weight and bias go together: give both or neither")
-    if branch is not None and branch.shape!=x.shape: raise ValueError(f"branch {tuple(branch.shape)}, x {tuple(x.shape)}: give the same shape")
-    if len({t.shape for t in mods})>1 or any(t not in (1,s) for t,s in zip(mods[0].shape[:-1], x.shape)) or mods[0].ndim!=x.ndim or mods[0].shape[-1]!=x.shape[-1]:
-        raise ValueError(f"modulations {[tuple(t.shape) for t in mods]}, x {tuple(x.shape)}: give all the same shape, that of x with 1 where it broadcasts")
+    if (branch is None)!=(gate is None):
+        raise ValueError("branch and gate go together: give both or neither")
+    if (weight is None)!=(bias is None):
+        raise ValueError("weight and bias go together: give both or neither")
+    if branch is not None and branch.shape!=x.shape:
+        raise ValueError(f"branch {tuple(branch.shape)}, x {tuple(x.shape)}: give the same shape")
+    if len({t.shape
+            for t in mods
+            })>1 or any(t not in (1,s) for t,s in zip(mods[0].shape[:-1], x.shape)
+                        ) or mods[0].ndim!=x.ndim or mods[0].shape[-1]!=x.shape[-1]:
+        raise ValueError(
+            f"modulations {[tuple(t.shape) for t in mods]}, x {tuple(x.shape)}: give all the same "
+            "shape, that of x with 1 where it broadcasts")
 
 # %% ../../nbs/ops/20_adaln.ipynb #91833457
 def adaln(x:Tensor, # Residual stream, `b n d` or `n d`
@@ -248,17 +321,32 @@ def adaln(x:Tensor, # Residual stream, `b n d` or `n d`
     "Add the gated branch, normalise and modulate (adaLN-Zero: Peebles and Xie 2023, §3.2)"
     mods = [t for t in (shift,scale,gate) if t is not None]
     _check(x, mods, branch, gate, weight, bias)
-    if x.ndim==2: x,shift,scale,branch,gate,flat = *[None if t is None else t[None] for t in (x,shift,scale,branch,gate)],True
+    if x.ndim==2:
+        x,shift,scale,branch,gate,flat = *[
+            None if t is None else t[None] for t in (x,shift,scale,branch,gate)
+        ],True
     else: flat = False
     r,y,*_ = adaln_op(x, branch, gate, shift, scale, weight, bias, eps)
     out = x if branch is None else r,y
     return AdaLN(*[t[0] for t in out] if flat else out)
 
 # %% ../../nbs/ops/20_adaln.ipynb #7f7bc05c
-def adaln_or_plain(x:Tensor, shift:Tensor, scale:Tensor, branch:Tensor|None=None, gate:Tensor|None=None,
-                   weight:Tensor|None=None, bias:Tensor|None=None, eps:float=1e-6)->AdaLN: # As `adaln`
-    "Add the gated branch, normalise and modulate: by the op where it pays or was asked for, else one after the other"
-    if use_op('adaln', _size(x), x, shift, scale, branch, gate, weight, bias): return adaln(x, shift, scale, branch, gate, weight, bias, eps)
+def adaln_or_plain(
+        x:Tensor,
+        shift:Tensor,
+        scale:Tensor,
+        branch:Tensor|None=None,
+        gate:Tensor|None=None,
+        # As `adaln`
+        weight:Tensor|None=None,
+        bias:Tensor|None=None,
+        eps:float=1e-6)->AdaLN:
+    """Add the gated branch, normalise and modulate
+
+    By the op where it pays or was asked for, else one after the other.
+    """
+    if use_op('adaln', _size(x), x, shift, scale, branch, gate, weight, bias):
+        return adaln(x, shift, scale, branch, gate, weight, bias, eps)
     if branch is not None: x = x + gate*branch
     return AdaLN(x, F.layer_norm(x, x.shape[-1:], weight, bias, eps)*(1+scale) + shift)
 
@@ -267,16 +355,21 @@ def variants()->list[Variant]:
     "The compilations of both kernels, for 1,024 channels"
     found,block = [],dict(BD=1024)
     for dtype,t in TYPES.items():
-        types = dict.fromkeys('x branch gate shift scale weight bias r y dr dy dx dbranch'.split(), t)
-        types |= dict(mean='*fp32', rstd='*fp32', dmod='*fp32', dnorm='*fp32', eps='fp32', size='i64')
+        types = dict.fromkeys('x branch gate shift scale weight bias r y dr dy dx dbranch'.split(),
+                              t)
+        types |= dict(mean='*fp32', rstd='*fp32', dmod='*fp32', dnorm='*fp32', eps='fp32',
+                      size='i64')
         types |= dict.fromkeys('n d chunks xb xn bb bn mb mn rb rn'.split(), 'i32')
         for gated in (False,True):
             for affine in (False,True):
-                const,name = block|dict(GATED=gated, AFFINE=affine),t[1:]+', gated'*gated+', affine'*affine
+                const = block|dict(GATED=gated, AFFINE=affine)
+                name = t[1:]+', gated'*gated+', affine'*affine
                 found.append(Variant(adaln_kernel, name, _only(adaln_kernel, types), const, 8))
                 for each in (False,True):
                     const = const|dict(EACH=each, ROWS=ROWS)
-                    found.append(Variant(adaln_grad_kernel, name+', each token'*each, _only(adaln_grad_kernel, types), const, 8))
+                    found.append(
+                        Variant(adaln_grad_kernel, name+', each token'*each,
+                                _only(adaln_grad_kernel, types), const, 8))
     return found
 
 def _only(k, types): return {a:types[a] for a in k.arg_names if a in types}

@@ -39,7 +39,8 @@ BACKENDS = 'auto','reference','triton','plain'
 _asked = []
 
 def _check(name, source):
-    if name not in BACKENDS: raise ValueError(f"{source}={name!r}: accepted are {', '.join(BACKENDS)}")
+    if name not in BACKENDS:
+        raise ValueError(f"{source}={name!r}: accepted are {', '.join(BACKENDS)}")
     return name
 
 def asked()->str: # One of `BACKENDS`
@@ -63,8 +64,10 @@ def obstacle(*xs:Tensor # What the op was given
     if triton is None: return "Triton is not installed"
     if bad is not None: return f"kernels take float32, bfloat16 and float16, not {bad.dtype}"
     if interpreting(): return ''
-    if not all(x.is_cuda for x in xs): return f"tensors on {xs[0].device.type} need a process started with TRITON_INTERPRET=1"
-    if torch.cuda.get_device_capability(xs[0].device)<(8,0): return "kernels are compiled for compute capability 8.0 and newer"
+    if not all(x.is_cuda for x in xs):
+        return f"tensors on {xs[0].device.type} need a process started with TRITON_INTERPRET=1"
+    if torch.cuda.get_device_capability(xs[0].device)<(8,0):
+        return "kernels are compiled for compute capability 8.0 and newer"
     return ''
 
 # %% ../../nbs/ops/05_backend.ipynb #380233d6
@@ -83,7 +86,8 @@ def card(x:Tensor)->str:
 
 def gate(op:str, x:Tensor)->float:
     "Smallest size from which the kernel won on this card, at this dtype"
-    size = read_gates(gate_file()).get(card(x), {}).get(op, {}).get(str(x.dtype).removeprefix('torch.'))
+    size = read_gates(gate_file()).get(card(x),
+                                       {}).get(op, {}).get(str(x.dtype).removeprefix('torch.'))
     return float('inf') if size is None else size
 
 # %% ../../nbs/ops/05_backend.ipynb #0d351fa0
@@ -108,7 +112,10 @@ def use_triton(op:str, # Name of the op
     if choice in ('reference','plain') or not size: return False
     why = obstacle(*xs)
     if choice=='auto': return not why and size>=gate(op, xs[0])
-    if why: raise ValueError(f"the triton backend was asked for, but {why}: change that, or ask for 'auto' or 'reference' (TOK1D_OPS, use_ops)")
+    if why:
+        raise ValueError(
+            f"the triton backend was asked for, but {why}: change that, or ask for 'auto' or "
+            "'reference' (TOK1D_OPS, use_ops)")
     return True
 
 # %% ../../nbs/ops/05_backend.ipynb #8a0a8acc
@@ -141,7 +148,8 @@ def resources(cubin:bytes, # Machine code
     "What a kernel takes of the chip, as NVIDIA's `cuobjdump` reads it"
     with tempfile.TemporaryDirectory() as tmp:
         (Path(tmp)/'k.cubin').write_bytes(cubin)
-        said = subprocess.run([triton.knobs.nvidia.cuobjdump.path, '-res-usage', 'k.cubin'], cwd=tmp, capture_output=True, text=True, check=True).stdout
+        said = subprocess.run([triton.knobs.nvidia.cuobjdump.path, '-res-usage', 'k.cubin'],
+                              cwd=tmp, capture_output=True, text=True, check=True).stdout
     found = dict(re.findall(r'\b(REG|STACK|LOCAL):(\d+)', said))
     return dict(registers=int(found['REG']), spilled=int(found['STACK'])+int(found['LOCAL']))
 
@@ -149,24 +157,31 @@ def resources(cubin:bytes, # Machine code
 def compiled(v:Variant, # What to compile
              chip:int, # One of `CHIPS`
             )->dict:
-    "Machine code of a kernel for a chip that need not be there: its size, and what it takes of the chip"
+    """Machine code of a kernel for a chip that need not be there
+
+    Its size, and what it takes of the chip.
+    """
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
     names = v.kernel.arg_names
-    pointers = {(i,): [['tt.divisibility',16]] for i,n in enumerate(names) if v.types.get(n, '').startswith('*')}
-    src = ASTSource(v.kernel, {n: v.types.get(n, 'constexpr') for n in names}, dict(v.const), pointers)
+    pointers = {(i,): [['tt.divisibility',16]]
+                for i,n in enumerate(names) if v.types.get(n, '').startswith('*')}
+    src = ASTSource(v.kernel, {n: v.types.get(n, 'constexpr')
+                               for n in names}, dict(v.const), pointers)
     made = triton.compile(src, target=GPUTarget('cuda', chip, 32), options=dict(num_warps=v.warps))
-    return dict(kernel=v.kernel.__name__, variant=v.name, chip=f'sm_{chip}', code=len(made.asm['cubin']),
-                shared=made.metadata.shared) | resources(made.asm['cubin'])
+    return dict(kernel=v.kernel.__name__, variant=v.name, chip=f'sm_{chip}', code=len(
+        made.asm['cubin']), shared=made.metadata.shared) | resources(made.asm['cubin'])
 
 # %% ../../nbs/ops/05_backend.ipynb #a315d729
 def compile_ops(*modules:str, # Such as `tok1d.ops.nearest`; each has a function `variants`
                 chips=CHIPS, # Compute capabilities
                )->list[dict]: # A row for each variant and chip
     "Compile every kernel of these modules for every chip"
-    if triton is None: raise ValueError("Triton is not installed: pip install triton, on a platform that has it")
+    if triton is None:
+        raise ValueError("Triton is not installed: pip install triton, on a platform that has it")
     if interpreting():
-        code = f"import json; from tok1d.ops.backend import compile_ops; print(json.dumps(compile_ops(*{modules}, chips={tuple(chips)})))"
+        code = ("import json; from tok1d.ops.backend import compile_ops; "
+                f"print(json.dumps(compile_ops(*{modules}, chips={tuple(chips)})))")
         env = {k:v for k,v in os.environ.items() if k!='TRITON_INTERPRET'}
         run = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
         if run.returncode: raise RuntimeError(run.stderr)
@@ -177,6 +192,8 @@ def compile_ops(*modules:str, # Such as `tok1d.ops.nearest`; each has a function
 def table(rows:list[dict], # With the same keys
          )->str:
     "Rows in columns"
-    text = [list(rows[0])] + [[f'{v:.4g}' if isinstance(v, float) else '' if v is None else str(v) for v in r.values()] for r in rows]
+    text = [list(rows[0])] + [[
+        f'{v:.4g}' if isinstance(v, float) else '' if v is None else str(v) for v in r.values()
+    ] for r in rows]
     width = [max(map(len, column)) for column in zip(*text)]
     return '\n'.join('  '.join(c.ljust(w) for c,w in zip(row, width)).rstrip() for row in text)

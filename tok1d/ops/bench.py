@@ -42,12 +42,19 @@ def flash_kmeans(z:Tensor, emb:Tensor)->dict: # `m d`, `k d`
     x,sq = z[None],z[None].float().square().sum(-1)
     return {'flash-kmeans': lambda: euclid_assign_triton(x, emb[None], sq)}
 
+# %% ../../nbs/ops/50_bench.ipynb #024cb233
 def nearest_case(dtype, device, m=4096, k=4096, d=12):
     "As in TiTok-L-32 with 128 images"
-    z,emb = torch.randn(m, d, device=device, dtype=dtype),torch.randn(k, d, device=device, dtype=dtype)
-    return [Case('nearest', f'nearest {m}×{k}×{d}', m*k*d, _bytes(z, emb)+8*m, lambda: sq_distances(z.float(), emb.float()).argmin(1), lambda: nearest(z, emb), flash_kmeans(z, emb)),
-            Case('nearest', f'nearest_both {m}×{k}×{d}', m*k*d, _bytes(z, emb)+8*m+12*k, lambda: (lambda D: (D.argmin(1),D.argmin(0)))(sq_distances(z.float(), emb.float())),
-                 lambda: nearest_both(z, emb))]
+    z = torch.randn(m, d, device=device, dtype=dtype)
+    emb = torch.randn(k, d, device=device, dtype=dtype)
+    return [
+        Case('nearest', f'nearest {m}×{k}×{d}', m*k*d,
+             _bytes(z, emb)+8*m, lambda: sq_distances(z.float(), emb.float()).argmin(1),
+             lambda: nearest(z, emb), flash_kmeans(z, emb)),
+        Case('nearest', f'nearest_both {m}×{k}×{d}', m*k*d,
+             _bytes(z, emb)+8*m+12*k, lambda: (lambda D: (D.argmin(1),D.argmin(0)))
+             (sq_distances(z.float(), emb.float())), lambda: nearest_both(z, emb))
+    ]
 
 # %% ../../nbs/ops/50_bench.ipynb #b756130f
 def adaln_plain(x, shift, scale, branch, gate):
@@ -61,8 +68,13 @@ def adaln_case(dtype, device, b=4, n=258, d=768):
     def there_and_back(f): return torch.autograd.grad(sum(o.sum() for o in f(*ts)), ts)
     def no_grad(f):
         with torch.no_grad(): return f(*ts)
-    return [Case('adaln', f'adaln {b}×{n}×{d}', b*n*d, _bytes(*ts, *ts[:2]), partial(no_grad, adaln_plain), partial(no_grad, adaln)),
-            Case('adaln', f'adaln and gradient {b}×{n}×{d}', b*n*d, 4*_bytes(*ts), partial(there_and_back, adaln_plain), partial(there_and_back, adaln))]
+
+    return [
+        Case('adaln', f'adaln {b}×{n}×{d}', b*n*d, _bytes(*ts, *ts[:2]),
+             partial(no_grad, adaln_plain), partial(no_grad, adaln)),
+        Case('adaln', f'adaln and gradient {b}×{n}×{d}', b*n*d, 4*_bytes(*ts),
+             partial(there_and_back, adaln_plain), partial(there_and_back, adaln))
+    ]
 
 # %% ../../nbs/ops/50_bench.ipynb #e50e5fdc
 def guided_plain(c, u, s, top_p):
@@ -79,29 +91,45 @@ def guided_plain(c, u, s, top_p):
 def guided_case(dtype, device, b=16, n=32, k=4096):
     "As in a step of MaskGIT over TiTok-L-32's tokens"
     c,u = torch.randn(2, b, n, k, device=device, dtype=dtype)
-    return [Case('guided', f'guided {b}×{n}×{k}{", top-p"*bool(p)}', b*n*k, _bytes(c, u)+12*b*n, partial(guided_plain, c, u, 3., p),
-                 partial(guided, c, u, 3., seed=0, top_p=p)) for p in (None,.9)]
+    return [
+        Case('guided', f'guided {b}×{n}×{k}{", top-p"*bool(p)}', b*n*k,
+             _bytes(c, u)+12*b*n, partial(guided_plain, c, u, 3., p),
+             partial(guided, c, u, 3., seed=0, top_p=p)) for p in (None,.9)
+    ]
 
 # %% ../../nbs/ops/50_bench.ipynb #ca5fe717
 def remask_plain(logit, known, hidden):
     "Sort, and keep what is above the edge"
-    conf = (logit-(-torch.rand_like(logit).clamp(min=1e-20).log()).clamp(min=1e-20).log()).masked_fill(known, torch.inf)
+    conf = (logit-
+            (-torch.rand_like(logit).clamp(min=1e-20).log()).clamp(min=1e-20).log()).masked_fill(
+                known, torch.inf)
     return conf>conf.sort(-1).values[:,hidden-1:hidden]
 
 def remask_case(dtype, device, b=64, n=256):
     "The edge of a line's confidences"
-    logit,known = torch.randn(b, n, device=device, dtype=dtype),torch.zeros(b, n, dtype=torch.bool, device=device)
-    return [Case('remask', f'remask {b}×{n}', b*n, _bytes(logit, known, known)+4*b*n, partial(remask_plain, logit, known, n//2), partial(remask, logit, known, n//2, 1., seed=0))]
+    logit = torch.randn(b, n, device=device, dtype=dtype)
+    known = torch.zeros(b, n, dtype=torch.bool, device=device)
+    return [
+        Case('remask', f'remask {b}×{n}', b*n,
+             _bytes(logit, known, known)+4*b*n, partial(remask_plain, logit, known, n//2),
+             partial(remask, logit, known, n//2, 1., seed=0))
+    ]
 
 # %% ../../nbs/ops/50_bench.ipynb #fd45046c
 def skinny_case(dtype, device, r=2, d=768, n=3072):
     "As in the first layer of RAR-B's MLP, for one image with guidance"
     x,w,b = [torch.randn(*shape, device=device, dtype=dtype) for shape in ((r,d),(n,d),(n,))]
-    eight,s = torch.randint(-127, 128, (n,d), device=device, dtype=torch.int8),torch.rand(n, device=device).to(dtype)
-    def case(op, name, *layer): return Case(op, f'skinny {r}×{d}→{n}{name}', n*d, _bytes(x, *layer)+r*n*x.element_size(), partial(linear_plain, x, *layer, gelu=True), partial(skinny, x, *layer, gelu=True))
+    eight = torch.randint(-127, 128, (n,d), device=device, dtype=torch.int8)
+    s = torch.rand(n, device=device).to(dtype)
+    def case(op, name, *layer):
+        return Case(op, f'skinny {r}×{d}→{n}{name}', n*d,
+                    _bytes(x, *layer)+r*n*x.element_size(),
+                    partial(linear_plain, x, *layer, gelu=True),
+                    partial(skinny, x, *layer, gelu=True))
     return [case('skinny', '', w, b), case('skinny_int8', ', 8 bits', eight, b, s)]
 
-CASES = dict(nearest=nearest_case, adaln=adaln_case, guided=guided_case, remask=remask_case, skinny=skinny_case)
+CASES = dict(nearest=nearest_case, adaln=adaln_case, guided=guided_case, remask=remask_case,
+             skinny=skinny_case)
 
 # %% ../../nbs/ops/50_bench.ipynb #1dde61aa
 def _wait(device):
@@ -112,10 +140,14 @@ def seconds(f:Callable, # Nothing in
             budget:float=.3, # Seconds to spend, about
            )->float:
     "Median time of a call"
-    f(); f(); _wait(device)
+    f()
+    f()
+    _wait(device)
     times = []
     while len(times)<3 or sum(times)<budget and len(times)<50:
-        t = time.perf_counter(); f(); _wait(device)
+        t = time.perf_counter()
+        f()
+        _wait(device)
         times.append(time.perf_counter()-t)
     return median(times)
 
@@ -139,7 +171,8 @@ def forms(case:Case, # What to time
     found = dict(plain=case.plain, reference=partial(by, 'reference'))
     if compiled: found['compiled'] = torch.compile(case.plain)
     found |= case.others
-    if not interpreting() and not obstacle(torch.empty(1, device=device, dtype=dtype)): found['triton'] = partial(by, 'triton')
+    if not interpreting() and not obstacle(torch.empty(1, device=device, dtype=dtype)):
+        found['triton'] = partial(by, 'triton')
     return found
 
 def peak_memory(f, device):
@@ -147,7 +180,8 @@ def peak_memory(f, device):
     if device.type=='cpu': return None
     torch.accelerator.reset_peak_memory_stats(device)
     before = torch.accelerator.memory_allocated(device)
-    f(); _wait(device)
+    f()
+    _wait(device)
     return torch.accelerator.max_memory_allocated(device)-before
 
 # %% ../../nbs/ops/50_bench.ipynb #533ffa58
@@ -160,14 +194,23 @@ def bench_ops(ops:list[str]|None=None, # Of `CASES`; all unless given
              )->list[dict]: # A row for each case, dtype and form
     "Time every op in every form that this machine has"
     device,unknown = torch.device(device or default_device()),set(ops or ())-set(CASES)
-    if unknown: raise ValueError(f"no such op: {', '.join(sorted(unknown))}; accepted are {', '.join(CASES)}")
+    if unknown:
+        raise ValueError(
+            f"no such op: {', '.join(sorted(unknown))}; accepted are {', '.join(CASES)}")
     speed,rows = copy_bandwidth(device),[]
     for dtype in dtypes:
         for case in (c for op in ops or CASES for c in CASES[op](dtype, device)):
-            times = {form: (seconds(f, device), peak_memory(f, device)) for form,f in forms(case, device, dtype, compiled).items()}
+            times = {
+                form: (seconds(f, device), peak_memory(f, device))
+                for form,f in forms(case, device, dtype, compiled).items()
+            }
             for form,(t,peak) in times.items():
-                rows.append(dict(op=case.op, case=case.name, size=case.size, dtype=str(dtype).removeprefix('torch.'), form=form, ms=1e3*t,
-                                 speedup=times['plain'][0]/t, peak_mb=None if peak is None else peak/2**20, of_copy=case.moved/t/speed, card=card(torch.empty(0, device=device))))
+                rows.append(
+                    dict(op=case.op, case=case.name, size=case.size,
+                         dtype=str(dtype).removeprefix('torch.'), form=form, ms=1e3*t,
+                         speedup=times['plain'][0]/t,
+                         peak_mb=None if peak is None else peak/2**20,
+                         of_copy=case.moved/t/speed, card=card(torch.empty(0, device=device))))
     if gates: keep_gates(rows, device)
     if out:
         with atomic_write(Path(out)) as f: Path(f).write_text(json.dumps(rows, indent=1)+'\n')
@@ -176,11 +219,14 @@ def bench_ops(ops:list[str]|None=None, # Of `CASES`; all unless given
 # %% ../../nbs/ops/50_bench.ipynb #d3dfcb31
 def smallest_winning(rows:list[dict], # Of one op and dtype
                     )->float|None: # None if there is none
-    "The smallest size from which the kernel was always faster than what runs without it, formula or reference"
+    """The smallest size from which the kernel was always faster than what runs without it, formula
+    or reference"""
     ms = {(r['case'],r['form']): r['ms'] for r in rows}
     won = {}
     for r in rows:
-        if r['form']=='triton': won[r['size']] = won.get(r['size'], True) and r['ms']<min(ms.get((r['case'],f), float('inf')) for f in ('plain','reference'))
+        if r['form']=='triton':
+            won[r['size']] = won.get(r['size'], True) and r['ms']<min(
+                ms.get((r['case'],f), float('inf')) for f in ('plain','reference'))
     best = None
     for size in sorted(won, reverse=True):
         if not won[size]: break
@@ -192,4 +238,5 @@ def keep_gates(rows:list[dict], # Of `bench_ops`
     "Write the gates that follow from a measurement"
     for op,dtype in sorted({(r['op'],r['dtype']) for r in rows if r['form']=='triton'}):
         some = [r for r in rows if (r['op'],r['dtype'])==(op,dtype)]
-        set_gate(op, torch.empty(0, device=device, dtype=getattr(torch, dtype)), smallest_winning(some))
+        set_gate(op, torch.empty(0, device=device, dtype=getattr(torch, dtype)),
+                 smallest_winning(some))

@@ -27,7 +27,10 @@ def philox(seed:Tensor, # int64, a number
           )->Tensor: # Uniform in [0, 1), `rows cols` float32
     "Philox 4×32-10 of the counter (column, row, high part of row, stream)"
     r = torch.arange(rows, device=seed.device)[:,None]
-    c = [torch.arange(cols, device=seed.device).expand(rows, cols), r&0xffffffff, r>>32, torch.full_like(r, stream)]
+    c = [
+        torch.arange(cols, device=seed.device).expand(rows, cols), r&0xffffffff, r>>32,
+        torch.full_like(r, stream)
+    ]
     k = [seed&0xffffffff, seed>>32&0xffffffff]
     for _ in range(10):
         (ha,la),(hb,lb) = _mul(c[0], 0xD2511F53),_mul(c[2], 0xCD9E8D57)
@@ -45,14 +48,17 @@ def gumbel_noise(u:Tensor, # Uniform in [0, 1)
 # %% ../../nbs/ops/30_guided.ipynb #cc16168b
 def combine(cond, uncond, scale, temperature, rule):
     "Guided logits, `r k` float32"
-    c,scale,temperature = cond.float(),scale[:,None],temperature[:,None]
+    c = cond.float()
+    scale = scale[:,None]
+    temperature = temperature[:,None]
     if uncond is None: return c/temperature
     u = uncond.float()
     return ((c if rule=='cond' else u) + scale*(c-u))/temperature
 
 def threshold(l, noise, top_k, top_p):
     "Lowest logit that may be drawn, `r 1`"
-    bar = l.topk(top_k).values[:,-1:] if 0<top_k<l.shape[1] else torch.full_like(l[:,:1], -torch.inf)
+    bar = l.topk(top_k).values[:,-1:] if 0<top_k<l.shape[1] else torch.full_like(
+        l[:,:1], -torch.inf)
     if top_p>=1: return bar
     best = l.masked_fill(l<bar, -torch.inf).sort(-1, descending=True).values
     p = (best/noise.clamp(min=1e-6)[:,None]).softmax(-1)
@@ -60,9 +66,12 @@ def threshold(l, noise, top_k, top_p):
     return torch.maximum(bar, best.gather(-1, kept-1))
 
 # %% ../../nbs/ops/30_guided.ipynb #81c38d37
-def guided_ref(cond:Tensor, uncond:Tensor|None, scale:Tensor, temperature:Tensor, noise:Tensor, seed:Tensor, uniforms:Tensor|None,
-               rule:str, top_k:int, top_p:float, full:bool=False
-              )->tuple[Tensor,Tensor,Tensor]: # ids, logits of these, all logits (empty unless `full`); scale, temperature, noise are `r` or 1
+def guided_ref(
+    cond:Tensor, uncond:Tensor|None, scale:Tensor, temperature:Tensor, noise:Tensor,
+    seed:Tensor, uniforms:Tensor|None, rule:str, top_k:int, top_p:float, full:bool=False
+    # ids, logits of these, all logits (empty unless `full`); scale, temperature, noise
+    # are `r` or 1
+)->tuple[Tensor,Tensor,Tensor]:
     "The reference"
     l = combine(cond, uncond, scale, temperature, rule)
     u = philox(seed, *l.shape) if uniforms is None else uniforms
@@ -93,17 +102,21 @@ def gumbel_at(uniforms, seed, row, h, k, stream:tl.constexpr, GIVEN:tl.constexpr
     if GIVEN: u = tl.load(uniforms + row*k + h, mask=h<k, other=.5).to(tl.float32)
     else:
         z = tl.zeros_like(h)
-        i,_,_,_ = tl.philox(tl.load(seed), h, z+(row & 0xffffffff).to(tl.uint32).to(tl.int32, bitcast=True), z+(row>>32).to(tl.int32), z+stream)
+        i,_,_,_ = tl.philox(tl.load(seed), h,
+                            z+(row & 0xffffffff).to(tl.uint32).to(tl.int32, bitcast=True),
+                            z+(row>>32).to(tl.int32), z+stream)
         i = i.to(tl.int32, bitcast=True)
         u = tl.where(i<0, ~i, i).to(tl.float32)*4.6566127342e-10
     return -tl.log(tl.maximum(-tl.log(tl.maximum(u, 1e-20)), 1e-20))
 
 # %% ../../nbs/ops/30_guided.ipynb #88a9473d
 @kernel
-def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, full, k, cr, ur, per, rule, top_k, top_p,
-                  B:tl.constexpr, GUIDED:tl.constexpr, GIVEN:tl.constexpr, FILTER:tl.constexpr, FULL:tl.constexpr):
+def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, full, k, cr,
+                  ur, per, rule, top_k, top_p, B:tl.constexpr, GUIDED:tl.constexpr,
+                  GIVEN:tl.constexpr, FILTER:tl.constexpr, FULL:tl.constexpr):
     """
-    l = (base + s*(cond-uncond))/t         # base is cond where rule is 1, uncond where it is 2; cond/t unless GUIDED
+    l = (base + s*(cond-uncond))/t         # base is cond where rule is 1, uncond where it is 2;
+    cond/t unless GUIDED
     l[l < the top_k-th] = -inf; l[probability above l >= top_p] = -inf        # if FILTER
     ids = (l + noise*gumbel).argmax(); logit = l[ids]; full = l      # the last if FULL
     """
@@ -119,71 +132,104 @@ def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, 
         key = order(l)
         score = tl.where(key>=at_least(key, tl.where(ok, 1., 0.), top_k), l, float('-inf'))
         w = tl.exp((score-tl.max(l, 0))/tl.maximum(T, 1e-6))
-        score = tl.where((top_p>=1) | (key>=at_least(key, w, top_p*tl.sum(w, 0))), score, float('-inf'))
+        score = tl.where((top_p>=1) | (key>=at_least(key, w, top_p*tl.sum(w, 0))), score,
+                         float('-inf'))
     if FULL: tl.store(full + p*k + h, score, mask=ok)
     score += T*gumbel_at(uniforms, seed, p, h, k, 0, GIVEN)
     best = tl.argmax(score, 0)
-    tl.store(ids+p, best.to(tl.int64)); tl.store(logit+p, tl.sum(tl.where(h==best, l, 0.), 0))
+    tl.store(ids+p, best.to(tl.int64))
+    tl.store(logit+p, tl.sum(tl.where(h==best, l, 0.), 0))
 
 # %% ../../nbs/ops/30_guided.ipynb #fc63f072
 LARGEST = 32768 # Codes of a row that a program holds; beyond, the reference
 
-def _block(k): return dict(B=max(16, triton.next_power_of_2(k)), num_warps=min(16, max(1, triton.next_power_of_2(k)//256)))
+def _block(k):
+    return dict(B=max(16, triton.next_power_of_2(k)),
+                num_warps=min(16, max(1,
+                                      triton.next_power_of_2(k)//256)))
 
-def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p, full=False):
+# %% ../../nbs/ops/30_guided.ipynb #fd034245
+def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p,
+                  full=False):
     "Run the kernel; as `guided_ref`"
     r,k = cond.shape
-    cond,u = [t if t.stride(-1)==1 else t.contiguous() for t in (cond,cond if uncond is None else uncond)]
-    scale,temperature,noise = [t.expand(r).contiguous() if max(map(len, (scale,temperature,noise)))>1 else t for t in (scale,temperature,noise)]
-    ids,logit = torch.empty(r, dtype=torch.int64, device=cond.device),torch.empty(r, dtype=torch.float32, device=cond.device)
-    given,logits = cond if uniforms is None else uniforms.contiguous(),logit.new_empty((r,k) if full else 0)
+    cond,u = [
+        t if t.stride(-1)==1 else t.contiguous()
+        for t in (cond,cond if uncond is None else uncond)
+    ]
+    scale,temperature,noise = [
+        t.expand(r).contiguous() if max(map(len, (scale,temperature,noise)))>1 else t
+        for t in (scale,temperature,noise)
+    ]
+    ids = torch.empty(r, dtype=torch.int64, device=cond.device)
+    logit = torch.empty(r, dtype=torch.float32, device=cond.device)
+    given = cond if uniforms is None else uniforms.contiguous()
+    logits = logit.new_empty((r,k) if full else 0)
     with torch.cuda.device_of(cond):
-        guided_kernel[(r,)](cond, u, scale, temperature, noise, seed, given, ids, logit, logits, k, cond.stride(0), u.stride(0), int(len(noise)>1),
-                            dict(cond=1, uncond=2)[rule], float(min(top_k, k) or k), top_p, **_block(k), GUIDED=uncond is not None,
+        guided_kernel[(r,)](cond, u, scale, temperature, noise, seed, given, ids, logit, logits, k,
+                            cond.stride(0), u.stride(0),
+                            int(len(noise)>1), dict(cond=1, uncond=2)[rule],
+                            float(min(top_k, k)
+                                  or k), top_p, **_block(k), GUIDED=uncond is not None,
                             GIVEN=uniforms is not None, FILTER=top_k>0 or top_p<1, FULL=full)
     return ids,logit,logits
 
 # %% ../../nbs/ops/30_guided.ipynb #711a5a6c
 @torch.library.custom_op('tok1d::guided', mutates_args=())
-def guided_op(cond:Tensor, uncond:Tensor|None, scale:Tensor, temperature:Tensor, noise:Tensor, seed:Tensor, uniforms:Tensor|None,
-              rule:str, top_k:int, top_p:float, full:bool)->tuple[Tensor,Tensor,Tensor]:
+def guided_op(cond:Tensor, uncond:Tensor|None, scale:Tensor, temperature:Tensor,
+              noise:Tensor, seed:Tensor, uniforms:Tensor|None, rule:str, top_k:int,
+              top_p:float, full:bool)->tuple[Tensor,Tensor,Tensor]:
     "ids, logits of these, all logits (empty unless `full`): by the kernel or by the reference"
-    fits = use_triton('guided', cond.numel() if cond.shape[-1]<=LARGEST else 0, *[t for t in (cond,uncond,uniforms) if t is not None])
-    return (guided_triton if fits else guided_ref)(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p, full)
+    fits = use_triton('guided',
+                      cond.numel() if cond.shape[-1]<=LARGEST else 0,
+                      *[t for t in (cond,uncond,uniforms) if t is not None])
+    return (guided_triton if fits else guided_ref)(cond, uncond, scale, temperature, noise, seed,
+                                                   uniforms, rule, top_k, top_p, full)
 
 @guided_op.register_fake
 def _(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p, full):
     logit = cond.new_empty(cond.shape[0], dtype=torch.float32)
-    return torch.empty_like(logit, dtype=torch.int64),logit,logit.new_empty(cond.shape if full else 0)
+    return torch.empty_like(logit,
+                            dtype=torch.int64),logit,logit.new_empty(cond.shape if full else 0)
 
 # %% ../../nbs/ops/30_guided.ipynb #442e25f9
 class Drawn(NamedTuple):
     "A token for each row of logits"
     ids:Tensor # `...` int64
     logit:Tensor # Of that token, after guidance and temperature, `...` float32
-    logits:Tensor|None=None # Of all, as they were drawn from, `... k` float32; where they were asked for
+    # Of all, as they were drawn from, `... k` float32; where they were asked for
+    logits:Tensor|None=None
 
 def _number(x, like, rows):
     "A setting as a tensor of 1 or of `rows` numbers"
-    if not isinstance(x, Tensor): return torch.full((1,), float(x), dtype=torch.float32, device=like.device)
+    if not isinstance(x, Tensor):
+        return torch.full((1,), float(x), dtype=torch.float32, device=like.device)
     if x.numel()==1: return x.detach().reshape(1).float()
     return x.detach().float().expand(like.shape[:-1]).reshape(rows)
 
 def _chance(seed, uniforms, shape, like, noise):
     "Seed as a tensor, and uniform numbers as rows"
-    if (seed is None)==(uniforms is None) and not (seed is None and not isinstance(noise, Tensor) and noise==0):
+    if (seed is None)==(uniforms is None) and not (seed is None and not isinstance(noise, Tensor)
+                                                   and noise==0):
         raise ValueError("give a seed or uniforms, one of them (neither only if noise is 0)")
-    if uniforms is not None and uniforms.shape!=shape: raise ValueError(f"uniforms {tuple(uniforms.shape)}: give the shape {tuple(shape)}")
-    if not isinstance(seed, Tensor): seed = torch.full((), seed or 0, dtype=torch.int64, device=like.device)
+    if uniforms is not None and uniforms.shape!=shape:
+        raise ValueError(f"uniforms {tuple(uniforms.shape)}: give the shape {tuple(shape)}")
+    if not isinstance(seed, Tensor):
+        seed = torch.full((), seed or 0, dtype=torch.int64, device=like.device)
     return seed,None if uniforms is None else uniforms.reshape(-1, shape[-1])
 
 # %% ../../nbs/ops/30_guided.ipynb #3be0e067
 def _check(cond, uncond, rule, top_k, top_p):
     "Complain about what cannot be"
-    if rule not in ('cond','uncond'): raise ValueError(f"guidance rule {rule!r}: accepted are cond, uncond")
-    if top_k is not None and top_k<1: raise ValueError(f"top_k={top_k}: give 1 or more codes, or None for all")
-    if top_p is not None and not 0<top_p<=1: raise ValueError(f"top_p={top_p}: give a share in (0, 1], or None for all")
-    if uncond is not None and uncond.shape!=cond.shape: raise ValueError(f"cond {tuple(cond.shape)}, uncond {tuple(uncond.shape)}: give the same shape")
+    if rule not in ('cond','uncond'):
+        raise ValueError(f"guidance rule {rule!r}: accepted are cond, uncond")
+    if top_k is not None and top_k<1:
+        raise ValueError(f"top_k={top_k}: give 1 or more codes, or None for all")
+    if top_p is not None and not 0<top_p<=1:
+        raise ValueError(f"top_p={top_p}: give a share in (0, 1], or None for all")
+    if uncond is not None and uncond.shape!=cond.shape:
+        raise ValueError(
+            f"cond {tuple(cond.shape)}, uncond {tuple(uncond.shape)}: give the same shape")
 
 # %% ../../nbs/ops/30_guided.ipynb #3bf746a7
 def guided(cond:Tensor, # Logits given the condition, `... k`
@@ -204,12 +250,13 @@ def guided(cond:Tensor, # Logits given the condition, `... k`
     seed,uniforms = _chance(seed, uniforms, cond.shape, cond, noise)
     rows = [None if t is None else t.detach().reshape(-1, k) for t in (cond,uncond)]
     numbers = [_number(x, cond, lead.numel()) for x in (scale,temperature,noise)]
-    ids,logit,full = guided_op(*rows, *numbers, seed, uniforms, rule, top_k or 0, 1. if top_p is None else float(top_p), logits)
+    ids,logit,full = guided_op(*rows, *numbers, seed, uniforms, rule, top_k or 0,
+                               1. if top_p is None else float(top_p), logits)
     return Drawn(ids.view(lead), logit.view(lead), full.view(cond.shape) if logits else None)
 
 # %% ../../nbs/ops/30_guided.ipynb #dea66307
-def remask_ref(logit:Tensor, known:Tensor, hidden:Tensor, noise:Tensor, seed:Tensor, uniforms:Tensor|None
-              )->tuple[Tensor,Tensor]: # known, confidence
+def remask_ref(logit:Tensor, known:Tensor, hidden:Tensor, noise:Tensor, seed:Tensor,
+               uniforms:Tensor|None)->tuple[Tensor,Tensor]: # known, confidence
     "The reference; hidden and noise are `b` or 1"
     u = philox(seed, *logit.shape, stream=1) if uniforms is None else uniforms
     conf = (logit.float()+noise[:,None]*gumbel_noise(u.float())).masked_fill(known, torch.inf)
@@ -219,7 +266,8 @@ def remask_ref(logit:Tensor, known:Tensor, hidden:Tensor, noise:Tensor, seed:Ten
 
 # %% ../../nbs/ops/30_guided.ipynb #89e2e946
 @kernel
-def remask_kernel(logit, known, hidden, noise, seed, uniforms, keep, conf, n, hb, nb, B:tl.constexpr, GIVEN:tl.constexpr):
+def remask_kernel(logit, known, hidden, noise, seed, uniforms, keep, conf, n, hb, nb,
+                  B:tl.constexpr, GIVEN:tl.constexpr):
     """
     conf = where(known, inf, logit + noise*gumbel)
     keep = known | (conf > conf.sort()[hidden-1])          # all if hidden is 0
@@ -231,7 +279,8 @@ def remask_kernel(logit, known, hidden, noise, seed, uniforms, keep, conf, n, hb
     c = tl.load(logit+at, mask=ok, other=0.).to(tl.float32) + tl.load(noise + p*nb)*g
     was,hide = tl.load(known+at, mask=ok, other=1)!=0,tl.load(hidden + p*hb)
     c = tl.where(was, float('inf'), c)
-    edge = at_least(order(c), tl.where(ok, 1., 0.), n - tl.minimum(tl.maximum(hide, 1), n).to(tl.float32) + 1)
+    edge = at_least(order(c), tl.where(ok, 1., 0.),
+                    n - tl.minimum(tl.maximum(hide, 1), n).to(tl.float32) + 1)
     tl.store(keep+at, was | (order(c)>edge) | (hide<1), mask=ok)
     tl.store(conf+at, c, mask=ok)
 
@@ -241,18 +290,24 @@ def remask_triton(logit, known, hidden, noise, seed, uniforms):
     (b,n),logit,known = logit.shape,logit.contiguous(),known.contiguous()
     keep,conf = torch.empty_like(known),torch.empty(b, n, dtype=torch.float32, device=logit.device)
     with torch.cuda.device_of(logit):
-        remask_kernel[(b,)](logit, known, hidden, noise, seed, logit if uniforms is None else uniforms.contiguous(), keep, conf,
-                            n, int(len(hidden)>1), int(len(noise)>1), **_block(n), GIVEN=uniforms is not None)
+        remask_kernel[(b,)](logit, known, hidden, noise, seed,
+                            logit if uniforms is None else uniforms.contiguous(), keep, conf, n,
+                            int(len(hidden)>1), int(len(noise)>1), **_block(n), GIVEN=uniforms
+                            is not None)
     return keep,conf
 
 @torch.library.custom_op('tok1d::remask', mutates_args=())
-def remask_op(logit:Tensor, known:Tensor, hidden:Tensor, noise:Tensor, seed:Tensor, uniforms:Tensor|None)->tuple[Tensor,Tensor]:
+def remask_op(logit:Tensor, known:Tensor, hidden:Tensor, noise:Tensor, seed:Tensor,
+              uniforms:Tensor|None)->tuple[Tensor,Tensor]:
     "known, confidence: by the kernel or by the reference"
-    fits = use_triton('remask', logit.numel() if logit.shape[-1]<=LARGEST else 0, *[t for t in (logit,uniforms) if t is not None])
+    fits = use_triton('remask',
+                      logit.numel() if logit.shape[-1]<=LARGEST else 0,
+                      *[t for t in (logit,uniforms) if t is not None])
     return (remask_triton if fits else remask_ref)(logit, known, hidden, noise, seed, uniforms)
 
 @remask_op.register_fake
-def _(logit, known, hidden, noise, seed, uniforms): return torch.empty_like(known),logit.new_empty(logit.shape, dtype=torch.float32)
+def _(logit, known, hidden, noise, seed, uniforms):
+    return torch.empty_like(known),logit.new_empty(logit.shape, dtype=torch.float32)
 
 # %% ../../nbs/ops/30_guided.ipynb #5070a3f5
 class Remasked(NamedTuple):
@@ -264,27 +319,40 @@ def remask(logit:Tensor, # Of the drawn tokens, `b n`
            known:Tensor, # Those from earlier steps, `b n` bool
            hidden:int|Tensor, # How many stay hidden; a number, or one for each line
            noise:float|Tensor=0., # Scale of the Gumbel noise; a number, or one for each line
-           seed:int|Tensor|None=None, # Of the noise; with the same one as `guided` the numbers are others
+           # Of the noise; with the same one as `guided` the numbers are others
+           seed:int|Tensor|None=None,
            uniforms:Tensor|None=None, # In place of a seed, `b n` in [0, 1)
           )->Remasked:
     "Keep the tokens of the highest confidence (MaskGIT, §3.2)"
     if logit.ndim!=2 or known.shape!=logit.shape or known.dtype!=torch.bool:
-        raise ValueError(f"logit {tuple(logit.shape)}, known {tuple(known.shape)} {known.dtype}: give `b n` floats and `b n` bools")
+        raise ValueError(
+            f"logit {tuple(logit.shape)}, known {tuple(known.shape)} {known.dtype}: give `b n` "
+            "floats and `b n` bools")
     seed,uniforms = _chance(seed, uniforms, logit.shape, logit, noise)
     if not isinstance(hidden, Tensor): hidden = torch.full((1,), int(hidden), device=logit.device)
-    noise = _number(noise, logit, len(logit)) if not isinstance(noise, Tensor) else noise.float().reshape(-1)
-    return Remasked(*remask_op(logit.detach(), known, hidden.long().reshape(-1), noise, seed, uniforms))
+    noise = _number(noise, logit,
+                    len(logit)) if not isinstance(noise, Tensor) else noise.float().reshape(-1)
+    return Remasked(*remask_op(logit.detach(), known,
+                               hidden.long().reshape(-1), noise, seed, uniforms))
 
 # %% ../../nbs/ops/30_guided.ipynb #15cd30e4
 def variants()->list[Variant]:
     "The compilations of both kernels"
     found,block = [],dict(B=4096)
-    types = dict(ids='*i64', logit='*fp32', seed='*i64', scale='*fp32', temperature='*fp32', noise='*fp32', uniforms='*fp32', full='*fp32', top_k='fp32', top_p='fp32')
+    types = dict(ids='*i64', logit='*fp32', seed='*i64', scale='*fp32', temperature='*fp32',
+                 noise='*fp32', uniforms='*fp32', full='*fp32', top_k='fp32', top_p='fp32')
     types |= dict.fromkeys(('k','cr','ur','per','rule'), 'i32')
     for t in TYPES.values():
-        for two,filters,(given,full) in product((False,True), (False,True), ((False,False),(True,False),(True,True))):
+        for two,filters,(given,full) in product((False,True), (False,True),
+                                                ((False,False),(True,False),(True,True))):
             if full and not two: continue # a store more, as with guidance
             label = t[1:]+', guided'*two+', filters'*filters+', uniforms'*given+', all logits'*full
-            found.append(Variant(guided_kernel, label, types|dict(cond=t, uncond=t), block|dict(GUIDED=two, GIVEN=given, FILTER=filters, FULL=full), 16))
-    types = dict(logit='*fp32', known='*i1', hidden='*i64', noise='*fp32', seed='*i64', uniforms='*fp32', keep='*i1', conf='*fp32', n='i32', hb='i32', nb='i32')
-    return found+[Variant(remask_kernel, 'uniforms'*given, types, dict(B=256, GIVEN=given), 1) for given in (False,True)]
+            found.append(
+                Variant(guided_kernel, label, types|dict(cond=t, uncond=t),
+                        block|dict(GUIDED=two, GIVEN=given, FILTER=filters, FULL=full), 16))
+    types = dict(logit='*fp32', known='*i1', hidden='*i64', noise='*fp32', seed='*i64',
+                 uniforms='*fp32', keep='*i1', conf='*fp32', n='i32', hb='i32', nb='i32')
+    return found+[
+        Variant(remask_kernel, 'uniforms'*given, types, dict(B=256, GIVEN=given), 1)
+        for given in (False,True)
+    ]

@@ -32,7 +32,8 @@ BLOCK = 2**20 # Scores at a time
 def blocked(z:Tensor, # Vectors, `m d`
             emb:Tensor, # Codebook, `k d`
             both:bool, # Search the other way too?
-           )->tuple[Tensor,Tensor,Tensor,Tensor]: # As in `TwoSided`; the last two are empty unless `both`
+           # As in `TwoSided`; the last two are empty unless `both`
+           )->tuple[Tensor,Tensor,Tensor,Tensor]:
     "The reference: a block of scores at a time"
     dtype = torch.promote_types(torch.promote_types(z.dtype, emb.dtype), torch.float32)
     e,n = emb.to(dtype),max(1, BLOCK//len(emb))
@@ -40,7 +41,8 @@ def blocked(z:Tensor, # Vectors, `m d`
     best = e.new_full((len(e) if both else 0,), torch.inf)
     rows = torch.zeros_like(best, dtype=torch.int64)
     for i in range(0, len(z), n):
-        i = max(0, min(i, len(z)-n)) # the last block overlaps: a product of another shape would round otherwise
+        # the last block overlaps: a product of another shape would round otherwise
+        i = max(0, min(i, len(z)-n))
         zb = z[i:i+n].to(dtype)
         ids[i:i+n] = j = scores(zb, e).argmin(-1)
         dist[i:i+n] = (zb-e[j]).pow(2).sum(-1)
@@ -51,7 +53,8 @@ def blocked(z:Tensor, # Vectors, `m d`
 
 # %% ../../nbs/ops/10_nearest.ipynb #11178b20
 @kernel
-def dots(z, emb, i, j, m, k, d, z0, z1, e0, e1, BM:tl.constexpr, BN:tl.constexpr, BD:tl.constexpr, WIDEN:tl.constexpr):
+def dots(z, emb, i, j, m, k, d, z0, z1, e0, e1, BM:tl.constexpr, BN:tl.constexpr,
+         BD:tl.constexpr, WIDEN:tl.constexpr):
     "z[i] @ emb[j].T"
     acc = tl.zeros((BM,BN), tl.float32)
     for c in range(0, d, BD):
@@ -77,8 +80,8 @@ def gap(z, emb, i, j, m, d, z0, z1, e0, e1, BM:tl.constexpr, BD:tl.constexpr):
 
 # %% ../../nbs/ops/10_nearest.ipynb #a674f3b0
 @kernel
-def nearest_kernel(z, emb, eh, zh, ids, dist, low, at, m, k, d, z0, z1, e0, e1,
-                   BM:tl.constexpr, BN:tl.constexpr, BD:tl.constexpr, BOTH:tl.constexpr, WIDEN:tl.constexpr):
+def nearest_kernel(z, emb, eh, zh, ids, dist, low, at, m, k, d, z0, z1, e0, e1, BM:tl.constexpr,
+                   BN:tl.constexpr, BD:tl.constexpr, BOTH:tl.constexpr, WIDEN:tl.constexpr):
     """
     ids = (eh - z@emb.T).argmin(1)                    # eh = ‖emb‖²/2
     dist = (z - emb[ids])**2 .sum(1)
@@ -93,7 +96,9 @@ def nearest_kernel(z, emb, eh, zh, ids, dist, low, at, m, k, d, z0, z1, e0, e1,
         v,a = tl.min(tl.load(eh+j, mask=j<k, other=float('inf')) - ze, 1, return_indices=True)
         arg,best = tl.where(v<best, a+c, arg),tl.minimum(best, v)
         if BOTH:
-            v,a = tl.min(tl.load(zh+i, mask=i<m, other=float('inf'))[:,None] - ze, 0, return_indices=True)
+            v,a = tl.min(
+                tl.load(zh+i, mask=i<m, other=float('inf'))[:,None] - ze, 0,
+                return_indices=True)
             tl.store(low + p*k+j, v, mask=j<k)
             tl.store(at + p*k+j, a+p*BM, mask=j<k)
     tl.store(ids+i, arg, mask=i<m)
@@ -119,8 +124,9 @@ def launch(z:Tensor, # Vectors, `m d`
     low = eh.new_empty(programs if both else 0, k)
     at = torch.empty_like(low, dtype=torch.int64)
     with torch.cuda.device_of(z):
-        nearest_kernel[(programs,)](z, emb, eh, zh, ids, dist, low, at, m, k, d, *z.stride(), *emb.stride(),
-                                    **t, BOTH=both, WIDEN=interpreting(), num_warps=WARPS)
+        nearest_kernel[(programs,)](z, emb, eh, zh, ids, dist, low, at, m, k, d, *z.stride(),
+                                    *emb.stride(), **t, BOTH=both, WIDEN=interpreting(),
+                                    num_warps=WARPS)
     if not both: return ids,dist,at.flatten(),low.flatten()
     best,p = low.min(0)
     return ids,dist,at.gather(0, p[None])[0],best
@@ -133,7 +139,8 @@ def nearest_op(z:Tensor, emb:Tensor, both:bool)->tuple[Tensor,Tensor,Tensor,Tens
 
 @nearest_op.register_fake
 def _(z, emb, both):
-    dtype,k = torch.promote_types(torch.promote_types(z.dtype, emb.dtype), torch.float32),emb.shape[0]*both
+    dtype = torch.promote_types(torch.promote_types(z.dtype, emb.dtype), torch.float32)
+    k = emb.shape[0]*both
     return (z.new_empty(z.shape[0], dtype=torch.int64), z.new_empty(z.shape[0], dtype=dtype),
             z.new_empty(k, dtype=torch.int64), z.new_empty(k, dtype=dtype))
 
@@ -153,8 +160,11 @@ for device in 'cpu','cuda': nearest_op.register_autocast(device, torch.float32)
 def _vectors(z, emb, l2_norm):
     "Both as matrices; on the unit sphere, in float32 at least, if asked"
     if emb.ndim!=2 or not len(emb) or z.shape[-1:]!=emb.shape[1:]:
-        raise ValueError(f"vectors {tuple(z.shape)} and codes {tuple(emb.shape)}: give `... d` and `k d` with the same d and k ≥ 1")
-    if not (z.is_floating_point() and emb.is_floating_point()): raise ValueError(f"vectors are {z.dtype}, codes {emb.dtype}: give floats")
+        raise ValueError(
+            f"vectors {tuple(z.shape)} and codes {tuple(emb.shape)}: give `... d` and `k d` with "
+            "the same d and k ≥ 1")
+    if not (z.is_floating_point() and emb.is_floating_point()):
+        raise ValueError(f"vectors are {z.dtype}, codes {emb.dtype}: give floats")
     z = z.reshape(-1, z.shape[-1])
     if not l2_norm: return z,emb
     return [F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1) for x in (z,emb)]
@@ -185,7 +195,8 @@ class TwoSided(NamedTuple):
     "The search in both directions"
     ids:Tensor # Nearest code of each vector, `m` int64
     rows:Tensor # Nearest vector of each code, `k` int64
-    scores:Tensor # What decided between vectors: half the squared distance, less half of the code's ‖e‖², `k`
+    # What decided between vectors: half the squared distance, less half of the code's ‖e‖², `k`
+    scores:Tensor
 
 def nearest_both(z:Tensor, # Vectors, `m d` with m ≥ 1
                  emb:Tensor, # Codebook, `k d`
@@ -200,6 +211,10 @@ def nearest_both(z:Tensor, # Vectors, `m d` with m ≥ 1
 def variants()->list[Variant]:
     "The compilations of the kernel"
     ints = dict.fromkeys(('m','k','d','z0','e0'), 'i32')
-    return [Variant(nearest_kernel, f"{t[1:]}{', both ways' if both else ''}",
-                    dict(z=t, emb=t, eh='*fp32', zh='*fp32', ids='*i64', dist='*fp32', low='*fp32', at='*i64', **ints),
-                    dict(z1=1, e1=1, BOTH=both, WIDEN=False, **tile(dtype)), WARPS) for dtype,t in TYPES.items() for both in (False,True)]
+    return [
+        Variant(
+            nearest_kernel, f"{t[1:]}{', both ways' if both else ''}",
+            dict(z=t, emb=t, eh='*fp32', zh='*fp32', ids='*i64', dist='*fp32', low='*fp32',
+                 at='*i64', **ints), dict(z1=1, e1=1, BOTH=both, WIDEN=False, **tile(dtype)), WARPS)
+        for dtype,t in TYPES.items() for both in (False,True)
+    ]

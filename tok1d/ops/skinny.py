@@ -12,8 +12,13 @@ from torch import Tensor
 from .backend import TYPES,Variant,asked,interpreting,kernel,tl,triton,use_op,use_triton
 
 # %% ../../nbs/ops/40_skinny.ipynb #9911176f
-def skinny_ref(x:Tensor, weight:Tensor, bias:Tensor|None, scale:Tensor|None, gelu:bool # As for `skinny`, but x is `r d`
-              )->Tensor: # `r n`, of the dtype of x
+def skinny_ref(
+        x:Tensor,
+        weight:Tensor,
+        bias:Tensor|None,
+        scale:Tensor|None,
+        gelu:bool # As for `skinny`, but x is `r d`
+)->Tensor: # `r n`, of the dtype of x
     "The reference"
     wide = torch.promote_types(x.dtype, torch.float32)
     y = x.to(wide) @ weight.to(wide).T
@@ -23,8 +28,8 @@ def skinny_ref(x:Tensor, weight:Tensor, bias:Tensor|None, scale:Tensor|None, gel
 
 # %% ../../nbs/ops/40_skinny.ipynb #ad1d83fe
 @kernel
-def skinny_kernel(x, weight, bias, scale, y, r, n, d, xr, wn, R:tl.constexpr, BN:tl.constexpr, BD:tl.constexpr,
-                  SCALED:tl.constexpr, BIASED:tl.constexpr, GELU:tl.constexpr):
+def skinny_kernel(x, weight, bias, scale, y, r, n, d, xr, wn, R:tl.constexpr, BN:tl.constexpr,
+                  BD:tl.constexpr, SCALED:tl.constexpr, BIASED:tl.constexpr, GELU:tl.constexpr):
     """
     for each block of d: s += x[:,block]*weight[outputs,block]       # R BN BD, in float32
     y = s.sum(-1)*scale + bias; y = y/2*(1 + erf(y/sqrt(2)))    # if SCALED, if BIASED; if GELU
@@ -33,8 +38,10 @@ def skinny_kernel(x, weight, bias, scale, y, r, n, d, xr, wn, R:tl.constexpr, BN
     s = tl.zeros((R, BN, BD), tl.float32)
     for start in range(0, d, BD):
         h = start + tl.arange(0, BD)
-        w = tl.load(weight + j[:,None]*wn + h[None,:], mask=(j<n)[:,None] & (h<d)[None,:], other=0).to(tl.float32)
-        s += tl.load(x + i[:,None]*xr + h[None,:], mask=(i<r)[:,None] & (h<d)[None,:], other=0).to(tl.float32)[:,None,:]*w[None,:,:]
+        w = tl.load(weight + j[:,None]*wn + h[None,:], mask=(j<n)[:,None] & (h<d)[None,:],
+                    other=0).to(tl.float32)
+        s += tl.load(x + i[:,None]*xr + h[None,:], mask=(i<r)[:,None] &
+                     (h<d)[None,:], other=0).to(tl.float32)[:,None,:]*w[None,:,:]
     t = tl.sum(s, 2)
     if SCALED: t *= tl.load(scale+j, mask=j<n, other=0).to(tl.float32)[None,:]
     if BIASED: t += tl.load(bias+j, mask=j<n, other=0).to(tl.float32)[None,:]
@@ -58,8 +65,9 @@ def skinny_triton(x, weight, bias, scale, gelu):
     b,s = [x if t is None else t.contiguous() for t in (bias,scale)]
     y = torch.empty(r, n, dtype=x.dtype, device=x.device)
     with torch.cuda.device_of(x):
-        skinny_kernel[(triton.cdiv(n, OUTPUTS),)](x, weight, b, s, y, r, n, d, x.stride(0), weight.stride(0), **_block(r, d),
-                                                  SCALED=scale is not None, BIASED=bias is not None, GELU=gelu)
+        skinny_kernel[(triton.cdiv(n, OUTPUTS),)](x, weight, b, s, y, r, n, d, x.stride(0),
+                                                  weight.stride(0), **_block(r, d), SCALED=scale
+                                                  is not None, BIASED=bias is not None, GELU=gelu)
     return y
 
 # %% ../../nbs/ops/40_skinny.ipynb #bdb50658
@@ -79,30 +87,42 @@ def skinny_op(x:Tensor, weight:Tensor, bias:Tensor|None, scale:Tensor|None, gelu
 def _(x, weight, bias, scale, gelu): return x.new_empty(x.shape[0], weight.shape[0])
 
 # %% ../../nbs/ops/40_skinny.ipynb #5ea2513d
-def _wants_grad(*ts): return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in ts)
+def _wants_grad(*ts):
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in ts)
 
 def _check(x, weight, bias, scale):
     "Complain about what does not fit"
-    if weight.ndim!=2 or x.shape[-1:]!=weight.shape[1:]: raise ValueError(f"x {tuple(x.shape)}, weight {tuple(weight.shape)}: give `... d` and `n d`")
+    if weight.ndim!=2 or x.shape[-1:]!=weight.shape[1:]:
+        raise ValueError(
+            f"x {tuple(x.shape)}, weight {tuple(weight.shape)}: give `... d` and `n d`")
     for name,t in dict(bias=bias, scale=scale).items():
-        if t is not None and t.shape!=weight.shape[:1]: raise ValueError(f"{name} {tuple(t.shape)}: give {len(weight)} numbers, one for each output")
-    if weight.dtype==torch.int8 and scale is None: raise ValueError("8-bit weights come with a scale: give one for each output")
-    if not (x.is_floating_point() and (weight.is_floating_point() or weight.dtype==torch.int8)): raise ValueError(f"x {x.dtype}, weight {weight.dtype}: give floats, or int8 weights")
-    if _wants_grad(x, weight, bias, scale): raise ValueError("skinny has no gradient: call it under torch.no_grad(), or detach what it is given")
+        if t is not None and t.shape!=weight.shape[:1]:
+            raise ValueError(
+                f"{name} {tuple(t.shape)}: give {len(weight)} numbers, one for each output")
+    if weight.dtype==torch.int8 and scale is None:
+        raise ValueError("8-bit weights come with a scale: give one for each output")
+    if not (x.is_floating_point() and (weight.is_floating_point() or weight.dtype==torch.int8)):
+        raise ValueError(f"x {x.dtype}, weight {weight.dtype}: give floats, or int8 weights")
+    if _wants_grad(x, weight, bias, scale):
+        raise ValueError(
+            "skinny has no gradient: call it under torch.no_grad(), or detach what it is given")
 
 # %% ../../nbs/ops/40_skinny.ipynb #c9e39827
 def skinny(x:Tensor, # `... d`; the kernel takes up to 16 rows
            weight:Tensor, # `n d`, floats or int8
            bias:Tensor|None=None, # `n`
-           scale:Tensor|None=None, # What each output's weights are multiplied by, `n`; needed for int8
+           # What each output's weights are multiplied by, `n`; needed for int8
+           scale:Tensor|None=None,
            gelu:bool=False, # Apply the exact GELU?
           )->Tensor: # `... n`, of the dtype of x
     "A linear layer for a few rows, for inference"
     _check(x, weight, bias, scale)
-    return skinny_op(x.reshape(-1, x.shape[-1]), weight, bias, scale, gelu).view(*x.shape[:-1], len(weight))
+    return skinny_op(x.reshape(-1, x.shape[-1]), weight, bias, scale,
+                     gelu).view(*x.shape[:-1], len(weight))
 
 # %% ../../nbs/ops/40_skinny.ipynb #4a837527
-def linear_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|None=None, gelu:bool=False)->Tensor: # As `skinny`, but of one dtype
+def linear_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|None=None,
+                 gelu:bool=False)->Tensor: # As `skinny`, but of one dtype
     "The layer as PyTorch has it"
     if scale is None: y = F.linear(x, weight, bias)
     elif x.device.type=='cpu' and x.ndim==2 and weight.dtype==torch.int8 and x.dtype==scale.dtype!=torch.float16:
@@ -111,11 +131,16 @@ def linear_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|No
     else: y = F.linear(x, weight.to(x.dtype)*scale[:,None], bias)
     return F.gelu(y) if gelu else y
 
-def linear_or_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|None=None, gelu:bool=False)->Tensor: # As `skinny`
+def linear_or_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None,
+                    scale:Tensor|None=None, gelu:bool=False)->Tensor: # As `skinny`
     "A linear layer: by the op where it pays or was asked for, else as PyTorch has it"
-    if x.device.type=='cpu' and not torch.compiler.is_compiling() and asked()=='auto' and not interpreting(): return linear_plain(x, weight, bias, scale, gelu)  # a small layer takes microseconds
+    # a small layer takes microseconds
+    if x.device.type=='cpu' and not torch.compiler.is_compiling() and asked(
+    )=='auto' and not interpreting():
+        return linear_plain(x, weight, bias, scale, gelu)
     size = 0 if _wants_grad(x, weight, bias, scale) else _size(x, weight)
-    if size and use_op(_gate(weight), size, *_floats(x, weight, bias, scale)): return skinny(x, weight, bias, scale, gelu)
+    if size and use_op(_gate(weight), size, *_floats(x, weight, bias, scale)):
+        return skinny(x, weight, bias, scale, gelu)
     return linear_plain(x, weight, bias, scale, gelu)
 
 # %% ../../nbs/ops/40_skinny.ipynb #a0984b88
@@ -125,7 +150,11 @@ def variants()->list[Variant]:
     def add(t, wt, r, gelu):
         types,eight = ints|dict(x=t, weight=wt, bias=t, scale=t, y=t),wt=='*i8'
         name = t[1:]+f', {wt[1:]} weights'*(wt!=t)+f', {r} rows'+', GELU'*gelu
-        found.append(Variant(skinny_kernel, name, types, _block(r, 768)|dict(SCALED=eight, BIASED=True, GELU=gelu)))
-    for t in TYPES.values(): add(t, t, 2, False); add(t, '*i8', 2, True)
+        found.append(
+            Variant(skinny_kernel, name, types,
+                    _block(r, 768)|dict(SCALED=eight, BIASED=True, GELU=gelu)))
+    for t in TYPES.values():
+        add(t, t, 2, False)
+        add(t, '*i8', 2, True)
     for t,wt in ('*fp32','*bf16'),('*bf16','*bf16'),('*bf16','*i8'): add(t, wt, LARGEST, True)
     return found

@@ -32,7 +32,9 @@ class Settings(NamedTuple):
     temperature:float=1. # Of the draw; 0: always the best
 
     def scales(self, n:int)->list: # Of guidance, for each of `n` tokens
-        return [guidance_at(i/n, self.guidance, 'power-cosine', self.guidance_pow) for i in range(n)]
+        return [
+            guidance_at(i/n, self.guidance, 'power-cosine', self.guidance_pow) for i in range(n)
+        ]
 
 SETTINGS = ('guidance', 'guidance_pow', 'temperature', # What a caller may choose
             'order', 'top_k', 'top_p')
@@ -42,7 +44,8 @@ def settings_of(model:nn.Module, # Its configuration has the defaults
                )->Settings:
     "What is asked for, then what the model's configuration says, then the defaults of `Settings`"
     g = model.config.model.generator
-    own = dict(guidance=g.guidance_scale, guidance_pow=g.guidance_scale_pow, temperature=g.randomize_temperature)
+    own = dict(guidance=g.guidance_scale, guidance_pow=g.guidance_scale_pow,
+               temperature=g.randomize_temperature)
     return Settings(**merged(own, given))
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #8468285e
@@ -64,27 +67,32 @@ class Job(NamedTuple):
     generator:torch.Generator
     settings:Settings
     scales:list # Of guidance, one for each token
-    start:int; end:int # Tokens to report
+    start:int
+    end:int # Tokens to report
     null:int # The class that stands for none
 
     @property
     def guided(self)->bool: return any(s!=1 for s in self.scales)
     @property
     def labels(self)->Tensor: # Class ids of the rows, `r`
-        return torch.cat([self.cond, torch.full_like(self.cond, self.null)]) if self.guided else self.cond
+        return torch.cat([self.cond, torch.full_like(self.cond, self.null)
+                          ]) if self.guided else self.cond
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #8f8bc9f8
-def begin(model, condition, steps=None, tokens=None, known=None, start=0, order=None, seed=None, generator=None, **settings)->Job:
+def begin(model, condition, steps=None, tokens=None, known=None, start=0, order=None, seed=None,
+          generator=None, **settings)->Job:
     "Check the arguments of `sample`"
     s,cond,n = settings_of(model, **settings),check_condition(model, condition),model.num_tokens
     if steps is not None: steps = whole('steps', steps, 1, n, also=', the tokens to draw')
     start = whole('start', start, 0, n-1)
-    if start and tokens is None: raise ValueError(f"start={start} without a line: give the tokens that come before it")
+    if start and tokens is None:
+        raise ValueError(f"start={start} without a line: give the tokens that come before it")
     if start and known is None: known = torch.zeros(n, dtype=torch.bool)
     seed,g = run_seed(seed, generator, len(cond)),torch.Generator(cond.device)
     if isinstance(order, str):
         choice('order', order, ('random','raster'), also=', or a tensor of places')
-    orders = None if order is None or (isinstance(order, str) and order=='raster') else ranks(order, len(cond), n, seed, g).argsort(-1, descending=True)
+    orders = None if order is None or (isinstance(order, str) and order=='raster') else ranks(
+        order, len(cond), n, seed, g).argsort(-1, descending=True)
     tokens,hold = lined_up(model, len(cond), tokens, known, start, orders)
     holes = (~hold).any(0).nonzero()
     end = min(steps or n, holes.max().item()+1 if len(holes) else 0)
@@ -105,7 +113,8 @@ def step(self:Job, k, tokens, sure, logits=None)->Step:
     known = self.hold | (torch.arange(tokens.shape[1], device=tokens.device)<=k)
     if self.orders is None: line = tokens.where(known, tokens),known,sure.clone()
     else: line = [torch.empty_like(x).scatter_(1, self.orders, x) for x in (tokens,known,sure)]
-    return Step(k, *line, logits, self.scales[k] if self.guided else 1., float(self.settings.temperature>0))
+    return Step(k, *line, logits, self.scales[k] if self.guided else 1.,
+                float(self.settings.temperature>0))
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #a7ae2c02
 def draw(logits:Tensor, # `r k`, of any dtype; with guidance the null class's rows come second
@@ -138,10 +147,12 @@ def prefix_logits(model:nn.Module, # In eval mode
                  )->Tensor: # Of the next token, `r k`
     "Logits of the token that follows, with keys and values that grow"
     r,m = len(prefix),prefix.shape[1]
-    rows = model.rows(orders).expand(r,-1)[...,None].expand(-1,-1,model.pos_embed.shape[-1])      # r 2+n d
-    here,there = (t.repeat(r,1,1).gather(1, rows) for t in (model.pos_embed, model.target_aware_pos_embed))
+    # r 2+n d
+    rows = model.rows(orders).expand(r,-1)[...,None].expand(-1,-1,model.pos_embed.shape[-1])
+    here,there = (t.repeat(r,1,1).gather(1, rows)
+                  for t in (model.pos_embed, model.target_aware_pos_embed))
     ids = torch.cat([model.codebook_size+1+labels[:,None], prefix], 1)
-    x = torch.cat([model.cls_token.expand(r,-1,-1), model.embeddings(ids)], 1)                    # r 2+m d
+    x = torch.cat([model.cls_token.expand(r,-1,-1), model.embeddings(ids)], 1)  # r 2+m d
     x = x + here[:,:m+2] + F.pad(there[:,2:m+3], (0,0,1,0))
     c = model.embeddings(ids[:,:1]) + model.timesteps_embeddings[:,:m+2]
     new = slice(past[0][0].shape[2] if past[0] else 0, None)
@@ -159,16 +170,21 @@ def sample_plain(model:nn.Module, # `RAR`, in eval mode
                 )->Iterator[Step]:
     "Draw lines of tokens the published way (RAR, §3.3)"
     j = begin(model, condition, **settings)
-    b,n = j.tokens.shape; two = 2 if j.guided else 1
-    tokens,sure = j.tokens.clone(),torch.full((b,n), -torch.inf, device=j.cond.device).masked_fill(j.hold, torch.inf)
+    b,n = j.tokens.shape
+    two = 2 if j.guided else 1
+    tokens = j.tokens.clone()
+    sure = torch.full((b,n), -torch.inf, device=j.cond.device).masked_fill(j.hold, torch.inf)
     orders,past = None if j.orders is None else j.orders.repeat(two,1),[[] for _ in model.blocks]
     for k in range(j.end):
         if not cached: past = [[] for _ in model.blocks]
-        logits = prefix_logits(model, tokens[:,:k].repeat(two,1), j.labels, orders, past)                  # r k
-        u = uniforms(j.generator, j.seed, k, b, logits.shape[1:])[0] if j.settings.temperature else None
-        new,logits = draw(logits, torch.tensor([j.scales[k]], device=j.cond.device), u, j.guided, j.settings.temperature, top_k, top_p)
+        logits = prefix_logits(model, tokens[:,:k].repeat(two,1), j.labels, orders, past)  # r k
+        u = uniforms(j.generator, j.seed, k, b,
+                     logits.shape[1:])[0] if j.settings.temperature else None
+        new,logits = draw(logits, torch.tensor([j.scales[k]], device=j.cond.device), u, j.guided,
+                          j.settings.temperature, top_k, top_p)
         logp = logits.log_softmax(-1).gather(-1, new[:,None])[:,0]
-        tokens[:,k],sure[:,k] = new.where(~j.hold[:,k], tokens[:,k]),logp.where(~j.hold[:,k], sure[:,k])
+        tokens[:,k] = new.where(~j.hold[:,k], tokens[:,k])
+        sure[:,k] = logp.where(~j.hold[:,k], sure[:,k])
         if k>=j.start: yield j.step(k, tokens.clone(), sure, logits)
     if j.end<=j.start: yield j.step(n-1, tokens, sure)
 
@@ -201,10 +217,13 @@ class Modulation:
                  labels:Tensor, # Class ids of the rows, `r`
                  max_bytes:int=MAX_TABLE_BYTES, ahead:int|None=None): # See `table_steps`
         self.model,(distinct,self.which) = model,labels.unique(return_inverse=True)
-        self.u,self.steps,self.first = len(distinct),table_steps(model, len(distinct), max_bytes, ahead),None
-        self.c = F.silu(model.conditions(distinct)).transpose(0,1).contiguous()                      # n+1 u d
+        self.u = len(distinct)
+        self.steps = table_steps(model, len(distinct), max_bytes, ahead)
+        self.first = None
+        self.c = F.silu(model.conditions(distinct)).transpose(0,1).contiguous()  # n+1 u d
         d,new = self.c.shape[-1],self.c.new_empty
-        self.blocks,self.last = new(len(model.blocks), self.steps*self.u, 6*d),new(self.steps*self.u, 2*d)
+        self.blocks = new(len(model.blocks), self.steps*self.u, 6*d)
+        self.last = new(self.steps*self.u, 2*d)
 
     def rows(self, i:int)->Tensor: # Rows of the tables, `r`
         "Where step `i` is found, computed now if it is not there"
@@ -214,8 +233,10 @@ class Modulation:
 
     def fill(self, first:int): # First step to compute
         c = self.c[first:first+self.steps].flatten(0,1)
-        layers = [b.adaLN_modulation[1] for b in self.model.blocks] + [self.model.adaln_before_head.adaLN_modulation[1]]
-        for layer,table in zip(layers, [*self.blocks,self.last]): torch.addmm(layer.bias, c, layer.weight.T, out=table[:len(c)])
+        layers = [b.adaLN_modulation[1]
+                  for b in self.model.blocks] + [self.model.adaln_before_head.adaLN_modulation[1]]
+        for layer,table in zip(layers, [*self.blocks,self.last]):
+            torch.addmm(layer.bias, c, layer.weight.T, out=table[:len(c)])
         self.blocks.unflatten(-1, (6,-1))[:,:,1::3] += 1  # what is multiplied by is 1+scale
         self.last.unflatten(-1, (2,-1))[:,0] += 1
         self.first = first
@@ -229,14 +250,17 @@ class Int8Linear(nn.Module):
         w = lin.weight.detach()
         scale = w.float().abs().amax(1).clamp(min=1e-12)/127
         self.register_buffer('weight', (w.float()/scale[:,None]).round().to(torch.int8))
-        self.register_buffer('scale', scale.to(w.dtype)); self.register_buffer('bias', lin.bias.detach())
+        self.register_buffer('scale', scale.to(w.dtype))
+        self.register_buffer('bias', lin.bias.detach())
 
     def forward(self, x): return product(x, Weight(self.weight, self.bias, self.scale))
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #7302c094
 class Weight(NamedTuple):
     "A linear layer's tensors, the weight perhaps in oneDNN's layout"
-    w:Tensor; b:Tensor; scale:Tensor|None=None
+    w:Tensor
+    b:Tensor
+    scale:Tensor|None=None
 
 def packed(lin:nn.Module, # `nn.Linear` or `Int8Linear`
            rows:int|None=None, # Rows that will be multiplied; `None`: leave the layout
@@ -245,8 +269,10 @@ def packed(lin:nn.Module, # `nn.Linear` or `Int8Linear`
     if lin.weight.dtype==torch.int8: return Weight(lin.weight, lin.bias, lin.scale)
     w,ops = lin.weight.detach(),torch.ops.mkldnn
     fits = w.dtype==torch.float32 or (w.dtype==torch.bfloat16 and ops._is_mkldnn_bf16_supported())
-    if rows and rows<=LARGEST and use_op('skinny', w.numel(), w): fits = False  # the op reads the weights as they lie
-    if rows and w.device.type=='cpu' and torch.backends.mkldnn.is_available() and fits: w = ops._reorder_linear_weight(w, rows)
+    # the op reads the weights as they lie
+    if rows and rows<=LARGEST and use_op('skinny', w.numel(), w): fits = False
+    if rows and w.device.type=='cpu' and torch.backends.mkldnn.is_available() and fits:
+        w = ops._reorder_linear_weight(w, rows)
     return Weight(w, lin.bias.detach())
 
 def product(x:Tensor, # `r d`
@@ -261,12 +287,24 @@ def product(x:Tensor, # `r d`
 # %% ../../nbs/sample/30_autoregressive.ipynb #2d3690de
 class BlockWeights(NamedTuple):
     "A block for one position; a norm is its weight and bias"
-    norm1:tuple; qkv:Weight; q_norm:tuple; k_norm:tuple; proj:Weight; norm2:tuple; fc1:Weight; fc2:Weight
+    norm1:tuple
+    qkv:Weight
+    q_norm:tuple
+    k_norm:tuple
+    proj:Weight
+    norm2:tuple
+    fc1:Weight
+    fc2:Weight
 
 class Weights(NamedTuple):
     "All that a step reads, besides the modulation"
-    cls:Tensor; embed:Tensor; positions:Tensor; blocks:list; head:Weight
+    cls:Tensor
+    embed:Tensor
+    positions:Tensor
+    blocks:list
+    head:Weight
 
+# %% ../../nbs/sample/30_autoregressive.ipynb #a9e081ac
 def weights(model:nn.Module, # `RAR`
             orders:Tensor|None, # Which token comes i-th, `r n`
             rows:int|None=None, # As for `packed`
@@ -275,8 +313,12 @@ def weights(model:nn.Module, # `RAR`
     def norm(m): return m.weight.detach(),m.bias.detach()
     def block(b):
         a,pack = b.attn,lambda m: packed(m, rows)
-        return BlockWeights(norm(b.norm1), pack(a.qkv), norm(a.q_norm), norm(a.k_norm), pack(a.proj), norm(b.norm2), pack(b.mlp['fc1']), pack(b.mlp['fc2']))
-    return Weights(model.cls_token[0].detach(), model.embeddings.weight.detach(), model.positions(orders), [block(b) for b in model.blocks], packed(model.lm_head, rows))
+        return BlockWeights(norm(b.norm1), pack(a.qkv), norm(a.q_norm), norm(a.k_norm),
+                            pack(a.proj), norm(b.norm2), pack(b.mlp['fc1']), pack(b.mlp['fc2']))
+
+    return Weights(model.cls_token[0].detach(), model.embeddings.weight.detach(),
+                   model.positions(orders), [block(b) for b in model.blocks],
+                   packed(model.lm_head, rows))
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #350c8907
 def _norm(x, wb): return F.layer_norm(x, x.shape[-1:], *wb, 1e-6)
@@ -291,10 +333,12 @@ def block_step(w:BlockWeights, x:Tensor, # `r d`
     "A block on one position"
     shift1,scale1,gate1,shift2,scale2,gate2 = m.chunk(6, -1)
     qkv = product(torch.addcmul(shift1, _norm(x, w.norm1), scale1), w.qkv)
-    q,k,v = qkv.view(len(x), 3, kv.shape[2], 1, -1).unbind(1)                                     # r nh 1 d/nh
+    q,k,v = qkv.view(len(x), 3, kv.shape[2], 1, -1).unbind(1)  # r nh 1 d/nh
     q,k = _norm(q, w.q_norm),_norm(k, w.k_norm)
     if filled: kv[0,:,:,filled-1:filled],kv[1,:,:,filled-1:filled],kv = k,v,kv[:,:,:,:filled]
-    else: kv[0].index_copy_(2, i, k); kv[1].index_copy_(2, i, v)
+    else:
+        kv[0].index_copy_(2, i, k)
+        kv[1].index_copy_(2, i, v)
     y = F.scaled_dot_product_attention(q, kv[0], kv[1], attn_mask=mask).flatten(1)
     x = torch.addcmul(x, gate1, product(y, w.proj))
     y = torch.addcmul(shift2, _norm(x, w.norm2), scale2)
@@ -309,13 +353,16 @@ def step(w:Weights, kv:Tensor, # Keys and values, `blocks 2 r nh n+1 d/nh`; chan
          filled:int|None=None, # `i+1`, to look at so many keys; `None`: at all, masked
         )->Tensor: # Logits of the token that comes next, `r k`
     "The network on one position"
-    x = torch.where(i==0, w.cls, F.embedding(ids, w.embed)) + w.positions.index_select(1, i)[:,0]  # r d
+    # r d
+    x = torch.where(i==0, w.cls, F.embedding(ids, w.embed)) + w.positions.index_select(1, i)[:,0]
     mask = None if filled else torch.arange(kv.shape[4], device=x.device)[None] <= i
-    for b,m,c in zip(w.blocks, mods.index_select(1, at).unbind(), kv.unbind()): x = block_step(b, x, m, c, i, mask, filled)
+    for b,m,c in zip(w.blocks, mods.index_select(1, at).unbind(), kv.unbind()):
+        x = block_step(b, x, m, c, i, mask, filled)
     scale,shift = last.index_select(0, at).chunk(2, -1)
     return product(torch.addcmul(shift, _norm(x, (None,None)), scale), w.head)
 
-def advance(w, kv, mods, last, ids, i, at, scale, u, held, token, how, filled=None)->tuple: # Tokens `b`, logits `b k`, log-probabilities `b`
+def advance(w, kv, mods, last, ids, i, at, scale, u, held, token, how,
+            filled=None)->tuple: # Tokens `b`, logits `b k`, log-probabilities `b`
     "A step and the draw: the next token, or the one that is held"
     new,logits = draw(step(w, kv, mods, last, ids, i, at, filled), scale, u, *how)
     new = token.where(held, new)
@@ -329,7 +376,8 @@ def compiled(**kw): return torch.compile(advance, fullgraph=True, dynamic=False,
 def sample(model:nn.Module, # `RAR`
            condition, # Class ids `b`
            steps:int|None=None, # Tokens to draw; all unless given
-           tokens:Tensor|None=None, known:Tensor|None=None, # A line to begin with, and which of it holds: `b n` or `n`
+           # A line to begin with, and which of it holds: `b n` or `n`
+           tokens:Tensor|None=None, known:Tensor|None=None,
            start:int=0, # First token to draw, counted in the order of drawing; those before it hold
            order:str|Tensor|None=None, # `raster`, `random`, or which token comes i-th, `n` or `b n`
            top_k:int|None=None, top_p:float|None=None, # See `filter_logits`
@@ -347,19 +395,27 @@ def sample(model:nn.Module, # `RAR`
 @torch.no_grad()
 def _steps(model, j, top_k, top_p, compile, max_table_bytes):
     (b,n),dev,t = j.tokens.shape,j.cond.device,j.settings.temperature
-    if j.end<=j.start: yield j.step(n-1, j.tokens, torch.full((b,n), torch.inf, device=dev)); return
+    if j.end<=j.start:
+        yield j.step(n-1, j.tokens, torch.full((b,n), torch.inf, device=dev))
+        return
     r,mod = len(j.labels),Modulation(model, j.labels, max_table_bytes, j.end+1)
-    w = weights(model, None if j.orders is None else j.orders.repeat(r//b, 1), None if compile else r)
+    w = weights(model, None if j.orders is None else j.orders.repeat(r//b, 1),
+                None if compile else r)
     nh = model.blocks[0].attn.nh
-    kv = torch.zeros(len(model.blocks), 2, r, nh, n+1, w.cls.shape[-1]//nh, dtype=w.cls.dtype, device=dev)
-    tokens,sure = j.tokens.clone(),torch.full((b,n), -torch.inf, device=dev).masked_fill(j.hold, torch.inf)
-    ids,at,scales = model.codebook_size+1+j.labels,torch.arange(n+1, device=dev)[:,None],torch.tensor(j.scales, device=dev)[:,None]
+    kv = torch.zeros(len(model.blocks), 2, r, nh, n+1, w.cls.shape[-1]//nh, dtype=w.cls.dtype,
+                     device=dev)
+    tokens = j.tokens.clone()
+    sure = torch.full((b,n), -torch.inf, device=dev).masked_fill(j.hold, torch.inf)
+    ids = model.codebook_size+1+j.labels
+    at = torch.arange(n+1, device=dev)[:,None]
+    scales = torch.tensor(j.scales, device=dev)[:,None]
     run = compiled(**(compile if isinstance(compile, dict) else {})) if compile else advance
     for i in range(j.end+1):
         k = max(i-1, 0)  # position 0 guesses nothing, and what comes of it is not used
         u = uniforms(j.generator, j.seed, k, b, (model.codebook_size,))[0] if t else None
-        new,logits,logp = run(w, kv, mod.blocks, mod.last, ids, at[i], mod.rows(i), scales[k], u, j.hold[:,k], tokens[:,k],
-                              (j.guided, t, top_k, top_p), None if compile else i+1)
+        new,logits,logp = run(w, kv, mod.blocks, mod.last, ids, at[i], mod.rows(i), scales[k], u,
+                              j.hold[:,k], tokens[:,k], (j.guided, t, top_k, top_p),
+                              None if compile else i+1)
         if i==0: continue
         tokens[:,k],sure[:,k],ids = new,logp.where(~j.hold[:,k], sure[:,k]),new.repeat(r//b)
         if k>=j.start: yield j.step(k, tokens.clone(), sure, logits)
@@ -367,7 +423,10 @@ def _steps(model, j, top_k, top_p, compile, max_table_bytes):
 # %% ../../nbs/sample/30_autoregressive.ipynb #46e4d42d
 def quantize_weights(model:nn.Module, # `RAR`
                     )->nn.Module: # A copy, in eval mode
-    "Round the linear layers of blocks and head to 8 bits; those of adaLN are read once a label and stay"
+    """Round the linear layers of blocks and head to 8 bits
+
+    Those of adaLN are read once a label and stay.
+    """
     model = deepcopy(model).eval().requires_grad_(False)
     for b in model.blocks:
         b.attn.qkv,b.attn.proj = Int8Linear(b.attn.qkv),Int8Linear(b.attn.proj)
@@ -386,5 +445,8 @@ def other_ways(model:nn.Module, # A RAR
 def step_bytes(model:nn.Module, # A RAR
                int8:bool=False)->int:
     "Weights that every token must read: blocks without adaLN, and the head"
-    linear = [m for b in model.blocks for m in (b.attn.qkv, b.attn.proj, b.mlp['fc1'], b.mlp['fc2'])]
-    return sum(m.weight.numel()*(1 if int8 else m.weight.element_size()) for m in linear + [model.lm_head])
+    linear = [
+        m for b in model.blocks for m in (b.attn.qkv, b.attn.proj, b.mlp['fc1'], b.mlp['fc2'])
+    ]
+    return sum(m.weight.numel()*(1 if int8 else m.weight.element_size())
+               for m in linear + [model.lm_head])

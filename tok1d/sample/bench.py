@@ -40,8 +40,12 @@ def setup_of(name:str, # Of `SETUPS`, or a configuration of a generator
     "What is measured under that name"
     if name in setups: return setups[name]
     try: cfg = load_config(name)
-    except ValueError as e: raise ValueError(f"no such model: {name}; accepted are {', '.join(setups)}, or a configuration ({e})") from None
-    if not family_of(cfg).makes: raise ValueError(f'{name} describes a {family_of(cfg).name}, which is no generator')
+    except ValueError as e:
+        raise ValueError(
+            f"no such model: {name}; accepted are {', '.join(setups)}, or a configuration ({e})"
+        ) from None
+    if not family_of(cfg).makes:
+        raise ValueError(f'{name} describes a {family_of(cfg).name}, which is no generator')
     return Setup(name)
 
 # %% ../../nbs/sample/80_bench.ipynb #6c9eacbe
@@ -58,13 +62,18 @@ def random_model(s:Setup, overrides:tuple=(), seed:int=0, # See `load_config`
 def condition(model:nn.Module, b:int, seed:int=0)->dict: # Arguments of its sampler
     "Classes, or random readings of prompts as long as OpenCLIP's"
     g = torch.Generator().manual_seed(seed)
-    if model.num_classes: return dict(condition=torch.randint(model.num_classes, (b,), generator=g).to(model.device))
-    def pair(b): return tuple(torch.randn(b, l, model.text_dim, generator=g).to(model.device, model.dtype) for l in (77,1))
+    if model.num_classes:
+        return dict(condition=torch.randint(model.num_classes, (b,), generator=g).to(model.device))
+    def pair(b):
+        return tuple(
+            torch.randn(b, l, model.text_dim, generator=g).to(model.device, model.dtype)
+            for l in (77,1))
     return dict(condition=pair(b), null=pair(1))
 
 # %% ../../nbs/sample/80_bench.ipynb #6a071ecc
 def ways(model:nn.Module, # In its number format
-         s:Setup, b:int, compiled:bool=False, # Through torch.compile too? It takes a compiler and minutes
+         # Through torch.compile too? It takes a compiler and minutes
+         s:Setup, b:int, compiled:bool=False,
         )->dict[str,Callable]: # Name → start a run, giving its steps
     "The samplers of a model"
     room,ask = model.sampler_module,condition(model, b) | dict(seed=0) | s.settings
@@ -72,9 +81,15 @@ def ways(model:nn.Module, # In its number format
     slow = partial(room.sample_plain, model, **ask) if hasattr(room, 'sample_plain') else fast
     out = dict(plain=partial(by, 'plain', slow), fast=fast)
     if not interpreting() and not obstacle(torch.empty(1, device=model.device, dtype=model.dtype)):
-        out |= {'fast, kernels': partial(by, 'triton', fast), 'fast, no kernels': partial(by, 'plain', fast)}
+        out |= {
+            'fast, kernels': partial(by, 'triton', fast),
+            'fast, no kernels': partial(by, 'plain', fast)
+        }
     others = room.other_ways(model, compiled) if hasattr(room, 'other_ways') else {}
-    return out | {name: partial(other.sample, **ask, **settings) for name,(other,settings) in others.items()}
+    return out | {
+        name: partial(other.sample, **ask, **settings)
+        for name,(other,settings) in others.items()
+    }
 
 def by(backend:str, run:Callable)->Iterator: # The same run, with that backend of the ops
     with use_ops(backend): yield from run()
@@ -85,16 +100,27 @@ class Peak:
     def __init__(self, device:torch.device): self.device,self.mb = device,0.
     def __enter__(self):
         gc.collect()
-        if self.device.type=='cuda': torch.cuda.reset_peak_memory_stats(self.device); self.before = torch.cuda.memory_allocated(self.device); return self
+        if self.device.type=='cuda':
+            torch.cuda.reset_peak_memory_stats(self.device)
+            self.before = torch.cuda.memory_allocated(self.device)
+            return self
         self.before,self.top,self.on = resident(),resident(),True
-        self.thread = threading.Thread(target=self.watch, daemon=True); self.thread.start()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
         return self
     def watch(self):
-        while self.on: self.top = max(self.top, resident()); time.sleep(.005)
+        while self.on:
+            self.top = max(self.top, resident())
+            time.sleep(.005)
     def __exit__(self, *_):
-        if self.device.type=='cuda': self.mb = (torch.cuda.max_memory_allocated(self.device)-self.before)/2**20; return
-        self.on = False; self.thread.join(); self.mb = (self.top-self.before)/2**20
+        if self.device.type=='cuda':
+            self.mb = (torch.cuda.max_memory_allocated(self.device)-self.before)/2**20
+            return
+        self.on = False
+        self.thread.join()
+        self.mb = (self.top-self.before)/2**20
 
+# %% ../../nbs/sample/80_bench.ipynb #6f64f564
 def resident()->int: # Bytes of this process in memory
     import psutil
     return psutil.Process().memory_info().rss
@@ -113,11 +139,17 @@ def timed(start:Callable, # Gives the steps of a run
     wait = lambda: device.type=='cpu' or torch.accelerator.synchronize(device)
     for _,step in zip(range(2), start()): pass
     with Peak(device) as peak, torch.inference_mode():
-        wait(); ticks = [time.perf_counter()]
-        for step in start(): wait(); ticks.append(time.perf_counter())
+        wait()
+        ticks = [time.perf_counter()]
+        for step in start():
+            wait()
+            ticks.append(time.perf_counter())
     return Run(step.tokens, ticks[-1]-ticks[0], [b-a for a,b in zip(ticks, ticks[1:])], peak.mb)
 
-def agreement(a:Tensor, b:Tensor)->float: # Share of equal ids; of vectors, of channels that differ by less than 0.2 % of their spread
+def agreement(
+    a:Tensor, b:Tensor
+# Share of equal ids; of vectors, of channels that differ by less than 0.2 % of their spread
+)->float:
     "How much of two lines is the same"
     return ((a-b).abs()<2e-3*b.std() if a.is_floating_point() else a==b).float().mean().item()
 
@@ -127,47 +159,71 @@ DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16)
 def machine(device)->str:
     "Where it was measured"
     if device.type=='cuda': return torch.cuda.get_device_name(device)
-    try: name = next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
+    try:
+        name = next(
+            l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
     except (OSError, StopIteration): name = platform.processor() or platform.machine()
     return f'{name}, {torch.get_num_threads()} threads'
 
 # %% ../../nbs/sample/80_bench.ipynb #d442af6f
-def measure(name:str, s:Setup, dtype:str, b:int, model:nn.Module, compiled:bool, speed:float, # Bytes a second of a copy
-            first:float|None)->Iterator[dict]: # Seconds of plain float32
+def measure(
+        name:str,
+        s:Setup,
+        dtype:str,
+        b:int,
+        model:nn.Module,
+        compiled:bool,
+        speed:float, # Bytes a second of a copy
+        first:float|None)->Iterator[dict]: # Seconds of plain float32
     "A row for each way of drawing"
     device,own,step_bytes = model.device,None,getattr(model.sampler_module, 'step_bytes', None)
     for way,start in ways(model, s, b, compiled).items():
-        r = timed(start, device); own = own or r
-        row = dict(model=name, batch=b, dtype=dtype, way=way, seconds=r.seconds, base='fp32' if first else dtype, times=(first or own.seconds)/r.seconds, times_own=own.seconds/r.seconds, peak_mb=r.peak_mb,
-                   equal=agreement(r.tokens, own.tokens), each=[round(t, 5) for t in r.steps], machine=machine(device))
-        if step_bytes and way!='plain' and b==1: row['of_bandwidth'] = step_bytes(model, way=='int8')*len(r.steps)/r.seconds/speed
+        r = timed(start, device)
+        own = own or r
+        row = dict(model=name, batch=b, dtype=dtype, way=way, seconds=r.seconds,
+                   base='fp32' if first else dtype, times=(first or own.seconds)/r.seconds,
+                   times_own=own.seconds/r.seconds, peak_mb=r.peak_mb,
+                   equal=agreement(r.tokens, own.tokens), each=[round(t, 5) for t in r.steps],
+                   machine=machine(device))
+        if step_bytes and way!='plain' and b==1:
+            row['of_bandwidth'] = step_bytes(model, way=='int8')*len(r.steps)/r.seconds/speed
         yield row
 
 # %% ../../nbs/sample/80_bench.ipynb #681e9aa9
 def write_rows(rows:list, out:str|Path):
     with atomic_write(Path(out)) as f: Path(f).write_text(json.dumps(rows, indent=1)+'\n')
 
-def bench_samples(names:list[str]|None=None, # Of `SETUPS`, or configurations; all of `SETUPS` unless given
-                  dtypes:tuple=('fp32','bf16'),
-                  batches:tuple|None=None, # Lines at a time; those of the setup unless given
-                  compiled:bool=False, # Through torch.compile too?
-                  device:torch.device|None=None, # The default one unless given
-                  out:str|Path|None=None, # Write the rows here, as JSON
-                  setups:dict=SETUPS,
-                  say:Callable=lambda row: None, # Called with each row
-                 )->list[dict]: # A row for each model, batch, format and way
+def bench_samples(
+        names:list[str]
+    |None=None, # Of `SETUPS`, or configurations; all of `SETUPS` unless given
+        dtypes:tuple=('fp32','bf16'),
+        batches:tuple|None=None, # Lines at a time; those of the setup unless given
+        compiled:bool=False, # Through torch.compile too?
+        device:torch.device|None=None, # The default one unless given
+        out:str|Path|None=None, # Write the rows here, as JSON
+        setups:dict=SETUPS,
+        say:Callable=lambda row: None, # Called with each row
+)->list[dict]: # A row for each model, batch, format and way
     "Time every sampler against its plain form, in one process"
-    device,rows,first = torch.device(device or default_device()),[],{}
+    device = torch.device(device or default_device())
+    rows = []
+    first = {}
     asked = {name: setup_of(name, setups) for name in names or setups}
-    if unknown := set(dtypes)-set(DTYPES): raise ValueError(f"no such number format: {', '.join(sorted(unknown))}; accepted are {', '.join(DTYPES)}")
+    if unknown := set(dtypes)-set(DTYPES):
+        raise ValueError(
+            f"no such number format: {', '.join(sorted(unknown))}; accepted are {', '.join(DTYPES)}"
+        )
     speed = copy_bandwidth(device)
     for (name,s),dtype in product(asked.items(), dtypes):
         model = random_model(s, device=device).to(DTYPES[dtype])
         for b in batches or s.batches:
             for row in measure(name, s, dtype, b, model, compiled, speed, first.get((name,b))):
-                first.setdefault((name,b), row['seconds']); rows.append(row); say(row)
+                first.setdefault((name,b), row['seconds'])
+                rows.append(row)
+                say(row)
                 if out: write_rows(rows, out)  # each time: the rest may take long
-        del model; gc.collect()
+        del model
+        gc.collect()
     return rows
 
 # %% ../../nbs/sample/80_bench.ipynb #a986d4af
@@ -175,5 +231,8 @@ def line(row:dict)->str:
     "A row, as the command prints it"
     note = ' slower than plain' if row['way']!='plain' and row['times_own']<1 else ''
     near = f"  {row['of_bandwidth']:.0%} of copy bandwidth" if 'of_bandwidth' in row else ''
-    return (f"{row['model']:13} b={row['batch']:<3} {row['dtype']:5} {row['way']:17} {row['seconds']:8.2f} s  {row['times']:6.2f}× plain {row['base']}  "
-            f"{row['times_own']:6.2f}× plain {row['dtype']}  {row['peak_mb']:7.0f} MB  {row['equal']:6.1%} equal{near}{note}")
+    return (
+        f"{row['model']:13} b={row['batch']:<3} {row['dtype']:5} {row['way']:17} "
+        f"{row['seconds']:8.2f} s  {row['times']:6.2f}× plain {row['base']}  "
+        f"{row['times_own']:6.2f}× plain {row['dtype']}  {row['peak_mb']:7.0f} MB  "
+        f"{row['equal']:6.1%} equal{near}{note}")

@@ -35,12 +35,14 @@ class Settings(NamedTuple):
 
     def at(self, k:int)->tuple: # Scale of guidance, noise temperature, softmax temperature
         "The numbers of step `k`"
-        s,r = guidance_at(k/self.steps, self.guidance, self.guidance_decay, self.guidance_pow),(k+1)/self.steps
+        s = guidance_at(k/self.steps, self.guidance, self.guidance_decay, self.guidance_pow)
+        r = (k+1)/self.steps
         return s,noise_temperature(r, self.temperature),softmax_temperature(r, self.annealing)
 
 # %% ../../nbs/sample/20_masked.ipynb #b388de8e
-KEYS = dict(steps='num_steps', guidance='guidance_scale', guidance_decay='guidance_decay', guidance_pow='guidance_scale_pow',
-            temperature='randomize_temperature', annealing='softmax_temperature_annealing', schedule='mask_schedule_strategy')
+KEYS = dict(steps='num_steps', guidance='guidance_scale', guidance_decay='guidance_decay',
+            guidance_pow='guidance_scale_pow', temperature='randomize_temperature',
+            annealing='softmax_temperature_annealing', schedule='mask_schedule_strategy')
 SETTINGS = (*KEYS, 'order', 'top_k', 'top_p') # What a caller may choose
 
 def settings_of(model:nn.Module, # Its configuration has the defaults
@@ -54,10 +56,15 @@ def settings_of(model:nn.Module, # Its configuration has the defaults
 
 # %% ../../nbs/sample/20_masked.ipynb #0ae1766b
 PRESETS = {
-    'maskgit-l32':  dict(steps= 8, guidance=4.5, guidance_decay='linear', temperature=9.5, annealing=True),
-    'maskgit-b64':  dict(steps= 8, guidance=3.0, guidance_decay='linear', temperature=11., annealing=True),
-    'maskgit-s128': dict(steps=64, guidance=6.9, guidance_decay='power-cosine', guidance_pow=3., temperature=2.8, annealing=True),
-    'readme-demo':  dict(steps= 8, guidance=4.5, guidance_decay='constant', temperature=1., annealing=False)}
+    'maskgit-l32':  dict(steps= 8, guidance=4.5, guidance_decay='linear', temperature=9.5,
+                         annealing=True), 'maskgit-b64':  dict(steps= 8, guidance=3.0,
+                                                               guidance_decay='linear',
+                                                               temperature=11., annealing=True),
+    'maskgit-s128': dict(steps=64, guidance=6.9, guidance_decay='power-cosine', guidance_pow=3.,
+                         temperature=2.8, annealing=True),
+    'readme-demo':  dict(steps= 8, guidance=4.5, guidance_decay='constant', temperature=1.,
+                         annealing=False)
+}
 
 # %% ../../nbs/sample/20_masked.ipynb #d8164515
 @torch.no_grad()
@@ -73,15 +80,19 @@ def sample_plain(model:nn.Module, # In eval mode
     for k in range(s.steps):
         scale,temp,soft = s.at(k)
         masked = ids==model.mask_id
-        logits = model(ids, condition).float()                                                  # b n k
+        logits = model(ids, condition).float()  # b n k
         if s.guidance: logits = guide(logits, model(ids, null).float(), scale, s.rule)
         logits = logits/soft
         u,v = uniforms(g, seed, k, len(ids), logits.shape[1:], (n,))
-        tokens = torch.where(masked, (logits + temp*gumbel(u)).argmax(-1), ids)                 # b n
+        tokens = torch.where(masked, (logits + temp*gumbel(u)).argmax(-1), ids)  # b n
         confidence = logits.gather(-1, tokens[...,None])[...,0] + temp*gumbel(v)
         confidence = torch.where(masked, confidence, torch.inf)
-        m = max(1, min(masked[0].sum().item()-1, math.floor(n*mask_ratio((k+1)/s.steps, s.schedule))))
-        masked = confidence <= confidence.sort(-1).values[:,m-1:m] if k<s.steps-1 else torch.zeros_like(masked)
+        m = max(
+            1,
+            min(masked[0].sum().item()-1, math.floor(n*mask_ratio(
+                (k+1)/s.steps, s.schedule))))
+        masked = confidence <= confidence.sort(
+            -1).values[:,m-1:m] if k<s.steps-1 else torch.zeros_like(masked)
         ids = torch.where(masked, model.mask_id, tokens)
         yield Step(k, tokens, ~masked, confidence, logits, scale, temp)
 
@@ -98,7 +109,9 @@ def answers(model:nn.Module, # Called in eval mode, whatever mode it is in
         try: return answers(model, ids, cond, scale, rule)
         finally: model.train()
     if scale==NEUTRAL[rule]: return model(ids, cond),None
-    return model(torch.cat([ids, ids]), torch.cat([cond, torch.full_like(cond, model.null_class)])).chunk(2)
+    return model(torch.cat([ids, ids]), torch.cat([cond,
+                                                   torch.full_like(cond,
+                                                                   model.null_class)])).chunk(2)
 
 # %% ../../nbs/sample/20_masked.ipynb #c8d944b4
 def surest(confidence:Tensor, # `b n`, infinite where known
@@ -116,25 +129,35 @@ def keep_surest(logit:Tensor, # What confidence is made of, `b n`
                 v:Tensor|None=None, # Uniform numbers, `b n`; no noise without them
                )->Remasked: # Known, confidence
     "What is known from now on: by the op where it pays or was asked for, else one after the other"
-    if use_op('remask', logit.numel() if logit.shape[1]<=LARGEST else 0, logit, v): return remask(logit, known, m, 0. if v is None else noise, uniforms=v)
+    if use_op('remask', logit.numel() if logit.shape[1]<=LARGEST else 0, logit, v):
+        return remask(logit, known, m, 0. if v is None else noise, uniforms=v)
     sure = (logit if v is None else logit + noise*gumbel(v)).masked_fill(known, torch.inf)
     return Remasked(surest(sure, m), sure)
 
 # %% ../../nbs/sample/20_masked.ipynb #52786370
-def ranks(order:str|Tensor, # `confidence`, `random`, `raster`, or which place comes i-th, `n` or `b n`
-          b:int, n:int, # Lines, tokens
-          seed:int|list, # Of the run
-          generator:torch.Generator, # On the device of the answer
-         )->Tensor|None: # `b n`, the first place highest; `None` for `confidence`
+def ranks(
+    order:str
+    |Tensor, # `confidence`, `random`, `raster`, or which place comes i-th, `n` or `b n`
+    b:int,
+    n:int, # Lines, tokens
+    seed:int|list, # Of the run
+    generator:torch.Generator, # On the device of the answer
+)->Tensor|None: # `b n`, the first place highest; `None` for `confidence`
     "The order in which holes are filled, as fixed confidences"
     if isinstance(order, str):
         if order=='confidence': return None
         if order=='random': return uniforms(generator, seed, -1, b, (n,))[0]
-        if order=='raster': return -torch.arange(n, device=generator.device, dtype=torch.float32).expand(b, n)
-        raise ValueError(f"order={order!r}: accepted are confidence, random, raster, or a tensor of places")
+        if order=='raster':
+            return -torch.arange(n, device=generator.device, dtype=torch.float32).expand(b, n)
+        raise ValueError(
+            f"order={order!r}: accepted are confidence, random, raster, or a tensor of places")
     order = tensor_of('order', order, f'give a word, or each place 0 to {n-1} once')
-    if order.shape not in ((n,), (b,n)) or order.is_floating_point() or not (order.sort(-1).values.cpu()==torch.arange(n)).all():
-        raise ValueError(f"order: got {tuple(order.shape)} {order.dtype}; give each place 0 to {n-1} once, `{n}` or `{b} {n}` integers")
+    if order.shape not in ((n,),
+                           (b,n)) or order.is_floating_point() or not (order.sort(-1).values.cpu()
+                                                                       ==torch.arange(n)).all():
+        raise ValueError(
+            f"order: got {tuple(order.shape)} {order.dtype}; give each place 0 to {n-1} once, "
+            f"`{n}` or `{b} {n}` integers")
     return -order.to(generator.device).argsort(-1).float().expand(b, n)
 
 # %% ../../nbs/sample/20_masked.ipynb #c8143f6a
@@ -146,8 +169,13 @@ def check_condition(model:nn.Module, # Has `num_classes`
     want = f'give one class id for each line, `b` integers in [0, {n}]'
     c = tensor_of('condition', condition, want)
     if c.ndim!=1 or not len(c) or c.dtype==torch.bool or c.is_floating_point() or c.is_complex():
-        raise ValueError(f"condition: got {tuple(c.shape)} {c.dtype}; give one class id for each line, `b` integers in [0, {n}]")
-    if not (0<=c.min() and c.max()<=n): raise ValueError(f"condition: ids from {c.min().item()} to {c.max().item()}; the classes are 0 to {n-1}, and {n} stands for none")
+        raise ValueError(
+            f"condition: got {tuple(c.shape)} {c.dtype}; give one class id for each line, `b` "
+            f"integers in [0, {n}]")
+    if not (0<=c.min() and c.max()<=n):
+        raise ValueError(
+            f"condition: ids from {c.min().item()} to {c.max().item()}; the classes are 0 to "
+            f"{n-1}, and {n} stands for none")
     return c.long().to(model.device)
 
 # %% ../../nbs/sample/20_masked.ipynb #f7a5836d
@@ -159,24 +187,35 @@ def check_line(model:nn.Module, # Has `num_tokens`, `codebook_size`
     "The line to begin with, or a `ValueError`"
     n,k,dev = model.num_tokens,model.codebook_size,model.device
     if tokens is None:
-        if known is not None: raise ValueError("known was given without tokens: give both, or neither for an empty line")
-        return torch.full((b,n), model.mask_id, device=dev),torch.zeros(b, n, dtype=torch.bool, device=dev)
+        if known is not None:
+            raise ValueError(
+                "known was given without tokens: give both, or neither for an empty line")
+        return torch.full((b,n), model.mask_id,
+                          device=dev),torch.zeros(b, n, dtype=torch.bool, device=dev)
     tokens = tensor_of('tokens', tokens, f'give `{b} {n}` codes').to(dev)
     if known is None: known = tokens!=model.mask_id
     known = tensor_of('known', known, f'give `{b} {n}` bools').to(dev)
     for name,x in ('tokens',tokens),('known',known):
-        if x.shape not in ((n,), (b,n)): raise ValueError(f"{name}: got {tuple(x.shape)}; expected `{b} {n}`, or `{n}` for all lines")
+        if x.shape not in ((n,), (b,n)):
+            raise ValueError(
+                f"{name}: got {tuple(x.shape)}; expected `{b} {n}`, or `{n}` for all lines")
     if tokens.dtype==torch.bool or tokens.is_floating_point() or known.dtype!=torch.bool:
-        raise ValueError(f"tokens are {tokens.dtype} and known is {known.dtype}; expected integers and bools")
+        raise ValueError(
+            f"tokens are {tokens.dtype} and known is {known.dtype}; expected integers and bools")
     tokens,known = tokens.long().expand(b,n),known.expand(b,n)
-    if (known & ((tokens<0)|(tokens>=k))).any(): raise ValueError(f"tokens: held ids must be codes in [0, {k}); leave the others unknown, or give them the mask's id {k}")
+    if (known & ((tokens<0)|(tokens>=k))).any():
+        raise ValueError(
+            f"tokens: held ids must be codes in [0, {k}); leave the others unknown, or give them "
+            f"the mask's id {k}")
     return tokens.where(known, model.mask_id),known
 
 # %% ../../nbs/sample/20_masked.ipynb #32432f91
 def sample(model:nn.Module, # `ImageBert` or `UViTBert`
            condition, # Class ids `b`
-           tokens:Tensor|None=None, known:Tensor|None=None, # A line to begin with, and which of it holds: `b n` or `n`
-           start:int=0, # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
+           # A line to begin with, and which of it holds: `b n` or `n`
+           tokens:Tensor|None=None, known:Tensor|None=None,
+           # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
+           start:int=0,
            order:str|Tensor='confidence', # Which holes are filled first, see `ranks`
            top_k:int|None=None, top_p:float|None=None, # See `filter_logits`
            seed:int|list|None=None, generator:torch.Generator|None=None, # See `run_seed`
@@ -188,7 +227,8 @@ def sample(model:nn.Module, # `ImageBert` or `UViTBert`
     filter_logits(torch.zeros(1), top_k, top_p) # refuses bad ones
     line,seed = check_line(model, len(cond), tokens, known),run_seed(seed, generator, len(cond))
     g = torch.Generator(cond.device)
-    return _steps(model, cond, *line, start, ranks(order, *line[0].shape, seed, g), seed, g, s, top_k, top_p)
+    return _steps(model, cond, *line, start, ranks(order, *line[0].shape, seed, g), seed, g, s,
+                  top_k, top_p)
 
 # %% ../../nbs/sample/20_masked.ipynb #91f4d8c9
 @torch.no_grad()
@@ -196,12 +236,16 @@ def _steps(model, cond, tokens, known, start, rank, seed, g, s, top_k, top_p):
     (b,n),hidden = tokens.shape,(~known).sum(1).tolist()
     counts = {h: mask_counts(n, s.steps, s.schedule, h, start) for h in set(hidden)}
     counts = torch.tensor([counts[h] for h in hidden], device=cond.device).T.contiguous()  # steps b
-    if not any(hidden): yield Step(s.steps-1, tokens, known); return
+    if not any(hidden):
+        yield Step(s.steps-1, tokens, known)
+        return
     for k,m in enumerate(counts, start):
         scale,temp,soft = s.at(k)
-        both = answers(model, tokens.where(known, model.mask_id), cond, scale, s.rule)     # b n k, twice or once
+        # b n k, twice or once
+        both = answers(model, tokens.where(known, model.mask_id), cond, scale, s.rule)
         u,v = uniforms(g, seed, k, b, both[0].shape[1:], (n,)) if temp else (None,None)
         ids,sure,logits = guided_draw(*both, scale, s.rule, soft, temp, u, top_k, top_p)
         tokens = tokens.where(known, ids)
-        known,sure = keep_surest(sure, known, m, temp, v) if rank is None else keep_surest(rank, known, m)
+        known,sure = keep_surest(sure, known, m, temp, v) if rank is None else keep_surest(
+            rank, known, m)
         yield Step(k, tokens, known, sure, logits, scale, temp)

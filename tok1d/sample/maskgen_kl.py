@@ -18,7 +18,8 @@ from .maskgen_vq import read_null, read_prompts
 from .schedules import Step, check_start, mask_counts, merged, run_seed, seed_step
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #885c5604
-KEYS = dict(steps='num_iter', guidance='cfg', guidance_decay='cfg_schedule', temperature='temperature', order='order')
+KEYS = dict(steps='num_iter', guidance='cfg', guidance_decay='cfg_schedule',
+            temperature='temperature', order='order')
 SETTINGS = (*KEYS, 'aesthetic_score') # What a caller may choose
 
 class KLSettings(NamedTuple):
@@ -27,11 +28,13 @@ class KLSettings(NamedTuple):
     guidance:float # Scale; 1: none
     guidance_decay:str # `linear` or `constant`
     temperature:float # Of the noise that the head adds
-    order:str|Tensor='random' # Which holes are filled first: `random`, `raster`, or which place comes i-th, `n` or `b n`
+    # Which holes are filled first: `random`, `raster`, or which place comes i-th, `n` or `b n`
+    order:str|Tensor='random'
 
     def at(self, hidden:int, n:int)->float: # Of the `n` tokens, after the step
         "Scale of guidance"
-        return float(self.guidance) if self.guidance_decay=='constant' else 1+(self.guidance-1)*(n-max(1, hidden))/n
+        return float(self.guidance) if self.guidance_decay=='constant' else 1+(
+            self.guidance-1)*(n-max(1, hidden))/n
 
 def settings_of(model:nn.Module, # Its configuration has the defaults
                 **given, # Fields of `KLSettings`
@@ -74,45 +77,72 @@ def sample_plain(model:nn.Module, # `MaskGenKL`, in eval mode
                 )->Iterator[Step]:
     "Draw whole lines, step by step (MaskGen, §3.2)"
     s,(text,pooled) = settings_of(model, **settings),read_prompts(model, condition)
-    b,n,c,g,double = len(text),model.num_tokens,model.channels,torch.Generator(text.device),s.guidance!=1
-    if double: text,pooled = (torch.cat(x) for x in zip((text,pooled), read_null(model, null, text)))
-    score,both = model.scores(aesthetic_score, b).repeat(1+double),lambda x: torch.cat([x,x]) if double else x
-    x,order = text.new_zeros(b, n, c),sequence(ranks(s.order, b, n, seed, g), torch.zeros(b, n, dtype=torch.bool, device=text.device))
+    b = len(text)
+    n = model.num_tokens
+    c = model.channels
+    g = torch.Generator(text.device)
+    double = s.guidance!=1
+    if double:
+        text,pooled = (torch.cat(x) for x in zip((text,pooled), read_null(model, null, text)))
+    score = model.scores(aesthetic_score, b).repeat(1+double)
+    both = lambda x: torch.cat([x,x]) if double else x
+    x = text.new_zeros(b, n, c)
+    order = sequence(ranks(s.order, b, n, seed, g),
+                     torch.zeros(b, n, dtype=torch.bool, device=text.device))
     mask = torch.ones(b, n, dtype=torch.bool, device=text.device)
     for k,m in enumerate(mask_counts(n, s.steps, 'cosine')):
         places = order[:,n-mask[0].sum():n-m]
         scale,noise = s.at(m, n),normals(g, seed, k, b, model.diffloss.steps+1, places.shape[1], c)
         with plain_linear():
-            z = model(both(x), text, pooled, score, both(mask))[torch.arange((1+double)*b)[:,None],both(places)]
-            for p in model.diffloss.sample_plain(z.flatten(0,1), head_noise(noise), scale if double else 1., s.temperature): drawn = p.mean
-        x = x.scatter(1, places[...,None].expand(-1, -1, c), drawn.view(b, -1, c).to(x)); mask = mask.scatter(1, places, False)
+            z = model(both(x), text, pooled, score, both(mask))[torch.arange(
+                (1+double)*b)[:,None],both(places)]
+            for p in model.diffloss.sample_plain(z.flatten(0,1), head_noise(noise),
+                                                 scale if double else 1., s.temperature):
+                drawn = p.mean
+        x = x.scatter(1, places[...,None].expand(-1, -1, c), drawn.view(b, -1, c).to(x))
+        mask = mask.scatter(1, places, False)
         yield Step(k, x/model.scale, ~mask, guidance=scale, temperature=s.temperature)
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #603ba411
 def check_line(model:nn.Module, # `MaskGenKL`
                b:int, # Lines
-               tokens:Tensor|None, # Vectors to begin with, `b n c` or `n c`, in the tokenizer's scale
+               # Vectors to begin with, `b n c` or `n c`, in the tokenizer's scale
+               tokens:Tensor|None,
                known:Tensor|None, # Which of them hold, `b n` or `n`
-              )->tuple[Tensor,Tensor]: # `b n c` in the model's scale, `b n` bool, on the model's device
+              # `b n c` in the model's scale, `b n` bool, on the model's device
+              )->tuple[Tensor,Tensor]:
     "The line to begin with, or a `ValueError`"
     n,c,dev = model.num_tokens,model.channels,model.device
-    if (tokens is None)!=(known is None): raise ValueError("tokens and known belong together: give both, or neither for an empty line")
-    if tokens is None: return torch.zeros(b, n, c, device=dev, dtype=model.dtype),torch.zeros(b, n, dtype=torch.bool, device=dev)
+    if (tokens is None)!=(known is None):
+        raise ValueError(
+            "tokens and known belong together: give both, or neither for an empty line")
+    if tokens is None:
+        return torch.zeros(b, n, c, device=dev,
+                           dtype=model.dtype),torch.zeros(b, n, dtype=torch.bool, device=dev)
     tokens = tensor_of('tokens', tokens, f'give `{b} {n} {c}` floats').to(dev)
     known = tensor_of('known', known, f'give `{b} {n}` bools').to(dev)
-    if tokens.shape not in ((n,c), (b,n,c)) or not tokens.is_floating_point(): raise ValueError(f"tokens: got {tuple(tokens.shape)} {tokens.dtype}; expected `{b} {n} {c}` floats, or `{n} {c}` for all lines")
-    if known.shape not in ((n,), (b,n)) or known.dtype!=torch.bool: raise ValueError(f"known: got {tuple(known.shape)} {known.dtype}; expected `{b} {n}` bools, or `{n}` for all lines")
+    if tokens.shape not in ((n,c), (b,n,c)) or not tokens.is_floating_point():
+        raise ValueError(
+            f"tokens: got {tuple(tokens.shape)} {tokens.dtype}; expected `{b} {n} {c}` floats, or "
+            f"`{n} {c}` for all lines")
+    if known.shape not in ((n,), (b,n)) or known.dtype!=torch.bool:
+        raise ValueError(
+            f"known: got {tuple(known.shape)} {known.dtype}; expected `{b} {n}` bools, or `{n}` "
+            "for all lines")
     return (tokens.to(model.dtype)*model.scale).expand(b, n, c),known.expand(b, n)
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #ef890dd3
 def sample(model:nn.Module, # `MaskGenKL`
            condition:Any, # See `read_prompts`
            null:Any=None, # The empty prompt, for guidance
-           aesthetic_score:Tensor|float|None=None, # `b`, or one for all; the configured one if not given
+           # `b`, or one for all; the configured one if not given
+           aesthetic_score:Tensor|float|None=None,
            tokens:Tensor|None=None, known:Tensor|None=None, # A line to begin with, see `check_line`
-           start:int=0, # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
+           # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
+           start:int=0,
            seed:int|list|None=None, generator:torch.Generator|None=None, # See `run_seed`
-           take:Callable|None=None, # The head's step, e.g. compiled; `model.diffloss.take` unless given
+           # The head's step, e.g. compiled; `model.diffloss.take` unless given
+           take:Callable|None=None,
            **settings, # See `settings_of`
           )->Iterator[Step]:
     "Draw lines of vectors, step by step"
@@ -122,9 +152,14 @@ def sample(model:nn.Module, # `MaskGenKL`
     line,seed = check_line(model, b, tokens, known),run_seed(seed, generator, b)
     g = torch.Generator(text.device)
     rank = ranks(s.order, b, model.num_tokens, seed, g)
-    if rank is None: raise ValueError("order='confidence': vectors have no confidence; accepted are random, raster, or a tensor of places")
+    if rank is None:
+        raise ValueError(
+            "order='confidence': vectors have no confidence; accepted are random, raster, or a "
+            "tensor of places")
     score,texts = model.scores(aesthetic_score, b),(text,pooled)
-    if s.guidance!=1: texts,score = tuple(torch.cat(x) for x in zip(texts, read_null(model, null, text))),score.repeat(2)
+    if s.guidance!=1:
+        texts,score = tuple(torch.cat(x)
+                            for x in zip(texts, read_null(model, null, text))),score.repeat(2)
     return _steps(model, texts, score, *line, start, rank, seed, g, s, take)
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #321ac774
@@ -133,15 +168,24 @@ def _steps(model, texts, score, x, known, start, rank, seed, g, s, take):
     (b,n,c),h,order = x.shape,int((~known).sum(1).max()),sequence(rank, known)
     prep,walk = model.prepare(*texts, score),model.diffloss.prepare(x.device)
     both = lambda t: torch.cat([t,t]) if len(texts[0])>b else t
-    if not h: yield Step(s.steps-1, x/model.scale, known); return
+    if not h:
+        yield Step(s.steps-1, x/model.scale, known)
+        return
     for k,m in enumerate(mask_counts(n, s.steps, 'cosine', h, start), start):
         scale,places = s.at(m, n),order[:,n-h:n-m]  # b p
         if h>m:
-            z = model.features(both(x), both(~known), prep, both(places))                     # b p d, or 2b p d
+            z = model.features(both(x), both(~known), prep, both(places))  # b p d, or 2b p d
             noise = head_noise(normals(g, seed, k, b, model.diffloss.steps+1, h-m, c))
-            for drawn,_ in model.diffloss.sample(z.flatten(0,1), noise, scale if len(z)>b else 1., s.temperature, walk, take): pass
+            for drawn,_ in model.diffloss.sample(z.flatten(0,
+                                                           1), noise, scale if len(z)>b else 1.,
+                                                 s.temperature, walk, take):
+                pass
             at = places[...,None].expand(-1, -1, c)
-            x = x.scatter(1, at, x.gather(1, at).where(known.gather(1, places)[...,None], drawn.view(b, -1, c).to(x)))
+            x = x.scatter(
+                1, at,
+                x.gather(1,
+                         at).where(known.gather(1, places)[...,None],
+                                   drawn.view(b, -1, c).to(x)))
             known = known.scatter(1, places, True)
         h = m
         yield Step(k, x/model.scale, known, guidance=scale, temperature=s.temperature)

@@ -21,26 +21,41 @@ from .schedules import run_seed, softmax_temperature, uniforms
 
 # %% ../../nbs/sample/60_maskgen_vq.ipynb #6a6c7593
 def read_prompts(model:nn.Module, # A MaskGen
-                 condition:Any, # Has `sequence` `b l t` and `pooled` `b 1 t`, or is a pair of such tensors
+                 # Has `sequence` `b l t` and `pooled` `b 1 t`, or is a pair of such tensors
+                 condition:Any,
                 )->tuple: # Both, on the model's device, in its dtype
     "The readings of prompts that a MaskGen takes"
-    pair = tuple(getattr(condition, k, None) for k in ('sequence','pooled')) if hasattr(condition, 'pooled') else condition
-    if not (isinstance(pair, (tuple,list)) and len(pair)==2 and all(isinstance(x, Tensor) for x in pair)):
-        raise ValueError(f"condition: got {type(condition).__name__}; give the encoding of prompts (with `sequence` and `pooled`), or a pair of tensors `b l {model.text_dim}`, `b 1 {model.text_dim}`")
+    pair = tuple(getattr(condition, k, None)
+                 for k in ('sequence','pooled')) if hasattr(condition, 'pooled') else condition
+    if not (isinstance(pair, (tuple,list)) and len(pair)==2
+            and all(isinstance(x, Tensor) for x in pair)):
+        raise ValueError(
+            f"condition: got {type(condition).__name__}; give the encoding of prompts (with "
+            f"`sequence` and `pooled`), or a pair of tensors `b l {model.text_dim}`, `b 1 "
+            f"{model.text_dim}`")
     text,pooled = (x.to(model.device, model.dtype) for x in pair)
     model.check_text(text, pooled, len(text))
     return text,pooled
 
+# %% ../../nbs/sample/60_maskgen_vq.ipynb #68e7277d
 def read_null(model, null, text:Tensor)->tuple: # For each line of `text`
     "The null text, repeated for every line"
-    if null is None: raise ValueError("guidance needs the null text: give null=, the encoding of an empty prompt, or guidance=0 (MaskGenKL: 1)")
+    if null is None:
+        raise ValueError(
+            "guidance needs the null text: give null=, the encoding of an empty prompt, or "
+            "guidance=0 (MaskGenKL: 1)")
     pair = read_prompts(model, null)
-    if len(pair[0]) not in (1,len(text)) or pair[0].shape[1]!=text.shape[1]: raise ValueError(f"null: got {tuple(pair[0].shape)}; expected `1 {text.shape[1]} {model.text_dim}`")
+    if len(pair[0]) not in (1,len(text)) or pair[0].shape[1]!=text.shape[1]:
+        raise ValueError(
+            f"null: got {tuple(pair[0].shape)}; expected `1 {text.shape[1]} {model.text_dim}`")
     return tuple(x.expand(len(text), -1, -1) for x in pair)
 
 # %% ../../nbs/sample/60_maskgen_vq.ipynb #72744db2
-CURVES = {'linear':'linear-from-1', 'cosine':'power-cosine', 'none':'constant', 'constant':'constant', 'linear-from-1':'linear-from-1', 'power-cosine':'power-cosine'}
-KEYS = dict(steps='num_iter', guidance='cfg', guidance_decay='cfg_schedule', guidance_pow='cfg_decay_scale_pow', temperature='temperature',
+CURVES = {
+    'linear':'linear-from-1', 'cosine':'power-cosine', 'none':'constant', 'constant':'constant',
+    'linear-from-1':'linear-from-1', 'power-cosine':'power-cosine'}
+KEYS = dict(steps='num_iter', guidance='cfg', guidance_decay='cfg_schedule',
+            guidance_pow='cfg_decay_scale_pow', temperature='temperature',
             annealing='softmax_temperature_annealing', schedule='mask_schedule_strategy')
 SETTINGS = (*KEYS, 'order', 'prob_sorting', # What a caller may choose
             'top_k', 'top_p', 'aesthetic_score')
@@ -79,30 +94,38 @@ def sample_plain(model:nn.Module, # `MaskGenVQ`, in eval mode
     "Draw whole lines, step by step (MaskGen, §3.2)"
     s,(text,pooled) = settings_of(model, **settings),read_prompts(model, condition)
     b,n,g = len(text),model.num_tokens,torch.Generator(text.device)
-    if s.guidance: text,pooled = (torch.cat(x) for x in zip((text,pooled), read_null(model, null, text)))
+    if s.guidance:
+        text,pooled = (torch.cat(x) for x in zip((text,pooled), read_null(model, null, text)))
     score = model.scores(aesthetic_score, b).repeat(2 if s.guidance else 1)
     ids = torch.full((b,n), model.mask_id, device=text.device)
     for k in range(s.steps):
         scale,temp,soft = s.at(k)
-        with plain_linear(): logits = model(torch.cat([ids,ids]) if s.guidance else ids, text, pooled, score).float()
+        with plain_linear():
+            logits = model(torch.cat([ids,ids]) if s.guidance else ids, text, pooled, score).float()
         if s.guidance: logits = guide(*logits.chunk(2), scale)
-        yield (step := draw_plain(k, ids, logits/soft, uniforms(g, seed, k, b, logits.shape[1:], (n,)), scale, temp, s, model.mask_id))
+        yield (step := draw_plain(k, ids, logits/soft,
+                                  uniforms(g, seed, k, b, logits.shape[1:], (n,)), scale, temp, s,
+                                  model.mask_id))
         ids = torch.where(step.known, step.tokens, model.mask_id)
 
 # %% ../../nbs/sample/60_maskgen_vq.ipynb #d1b5d6be
-def draw_plain(k, ids, logits, u_v, scale, temp, s, mask_id)->Step: # What a step does with logits `b n k`
+def draw_plain(k, ids, logits, u_v, scale, temp, s,
+               mask_id)->Step: # What a step does with logits `b n k`
     masked,(u,v),n = ids==mask_id,u_v,ids.shape[1]
     tokens = torch.where(masked, (logits + temp*gumbel(u)).argmax(-1), ids)                 # b n
     confidence = logits.gather(-1, tokens[...,None])[...,0] + temp*gumbel(v)
     confidence = torch.where(masked, confidence, torch.inf)
     m = max(1, min(masked[0].sum().item()-1, math.floor(n*mask_ratio((k+1)/s.steps, s.schedule))))
-    masked = confidence <= confidence.sort(-1).values[:,m-1:m] if k<s.steps-1 else torch.zeros_like(masked)
+    masked = confidence <= confidence.sort(
+        -1).values[:,m-1:m] if k<s.steps-1 else torch.zeros_like(masked)
     return Step(k, tokens, ~masked, confidence, logits, scale, temp)
 
 # %% ../../nbs/sample/60_maskgen_vq.ipynb #8d1605c6
 def answers(model:nn.Module, # `MaskGenVQ`
             ids:Tensor, # `b n`, holes as the mask id
-            prep:tuple, # Of `model.prepare`, for `2b` lines with guidance, the second half of null texts; or for `b`
+            # Of `model.prepare`, for `2b` lines with guidance, the second half of null texts; or
+            # for `b`
+            prep:tuple,
             at:Tensor, # Places of holes, `b h`
            )->tuple: # `b h k` with the text; and without, or `None`
     "Logits at the holes, both texts in one batch"
@@ -112,20 +135,28 @@ def answers(model:nn.Module, # `MaskGenVQ`
 def pick(x:Tensor, at:Tensor)->Tensor: # `b n ...`, `b h` → `b h ...`
     return x.gather(1, at.view(*at.shape, *[1]*(x.ndim-2)).expand(*at.shape, *x.shape[2:]))
 
-def everywhere(logits:Tensor, at:Tensor, tokens:Tensor, known:Tensor)->Tensor: # `b h k`, `b h`, `b n`, `b n` → `b n k`
+def everywhere(logits:Tensor, at:Tensor, tokens:Tensor,
+               known:Tensor)->Tensor: # `b h k`, `b h`, `b n`, `b n` → `b n k`
     "Logits of whole lines: a token that is known has no alternative"
-    sure = torch.full((*tokens.shape, logits.shape[-1]), -torch.inf, device=logits.device).scatter_(-1, tokens.where(known, 0)[...,None], 0.)
-    return torch.where(known[...,None], sure, sure.scatter(1, at[...,None].expand_as(logits), logits))
+    sure = torch.full((*tokens.shape, logits.shape[-1]), -torch.inf,
+                      device=logits.device).scatter_(-1,
+                                                     tokens.where(known, 0)[...,None], 0.)
+    return torch.where(known[...,None], sure,
+                       sure.scatter(1, at[...,None].expand_as(logits), logits))
 
 # %% ../../nbs/sample/60_maskgen_vq.ipynb #57aee4cb
 def sample(model:nn.Module, # `MaskGenVQ`
            condition:Any, # See `read_prompts`
            null:Any=None, # The empty prompt, for guidance
-           aesthetic_score:Tensor|float|None=None, # `b`, or one for all; the configured one if not given
-           tokens:Tensor|None=None, known:Tensor|None=None, # A line to begin with, and which of it holds: `b n` or `n`
-           start:int=0, # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
+           # `b`, or one for all; the configured one if not given
+           aesthetic_score:Tensor|float|None=None,
+           # A line to begin with, and which of it holds: `b n` or `n`
+           tokens:Tensor|None=None, known:Tensor|None=None,
+           # First step to take: `i+1` to go on from `Step` number i, with its tokens and known
+           start:int=0,
            order:str|Tensor='confidence', # Which holes are filled first, see `ranks`
-           prob_sorting:bool|None=None, # Does chance enter the confidences? The configured choice if not given
+           # Does chance enter the confidences? The configured choice if not given
+           prob_sorting:bool|None=None,
            top_k:int|None=None, top_p:float|None=None, # See `filter_logits`
            seed:int|list|None=None, generator:torch.Generator|None=None, # See `run_seed`
            **settings, # See `settings_of`
@@ -139,24 +170,34 @@ def sample(model:nn.Module, # `MaskGenVQ`
     line,seed = check_line(model, b, tokens, known),run_seed(seed, generator, b)
     g = torch.Generator(text.device)
     score,texts = model.scores(aesthetic_score, b),(text,pooled)
-    if s.guidance: texts,score = tuple(torch.cat(x) for x in zip(texts, read_null(model, null, text))),score.repeat(2)
-    return _steps(model, texts, score, *line, start, ranks(order, b, model.num_tokens, seed, g), seed, g, s, sort, top_k, top_p)
+    if s.guidance:
+        texts,score = tuple(torch.cat(x)
+                            for x in zip(texts, read_null(model, null, text))),score.repeat(2)
+    return _steps(model, texts, score, *line, start, ranks(order, b, model.num_tokens, seed, g),
+                  seed, g, s, sort, top_k, top_p)
 
 # %% ../../nbs/sample/60_maskgen_vq.ipynb #6081951c
 @torch.no_grad()
 def _steps(model, texts, score, tokens, known, start, rank, seed, g, s, sort, top_k, top_p):
     (b,n),hidden,prep = tokens.shape,(~known).sum(1).tolist(),model.prepare(*texts, score)
-    if not any(hidden): yield Step(s.steps-1, tokens, known); return
+    if not any(hidden):
+        yield Step(s.steps-1, tokens, known)
+        return
     counts = {h: mask_counts(n, s.steps, s.schedule, h, start) for h in set(hidden)}
     holes = [max(hidden)] + [max(counts[h][i] for h in hidden) for i in range(s.steps-start)]
-    counts = torch.tensor([counts[h] for h in hidden], device=tokens.device).T.contiguous()  # steps b
+    # steps b
+    counts = torch.tensor([counts[h] for h in hidden], device=tokens.device).T.contiguous()
     for k,(m,h) in enumerate(zip(counts, holes), start):
         scale,temp,soft = s.at(k)
-        at = known.int().argsort(dim=1, stable=True)[:,:h]                                # b h: the holes; where a line has fewer, known ones
-        both = answers(model, tokens.where(known, model.mask_id), prep, at)               # b h k, twice or once
+        # b h: the holes; where a line has fewer, known ones
+        at = known.int().argsort(dim=1, stable=True)[:,:h]
+        both = answers(model, tokens.where(known, model.mask_id), prep, at)  # b h k, twice or once
         u,v = uniforms(g, seed, k, b, (n,both[0].shape[-1]), (n,)) if temp else (None,None)
-        ids,sure,logits = guided_draw(*both, scale, 'cond', soft, temp, pick(u, at) if temp else None, top_k, top_p)
-        full,sure = everywhere(logits, at, tokens, known),rank if rank is not None else torch.zeros_like(known, dtype=torch.float32).scatter(1, at, sure)
+        ids,sure,logits = guided_draw(*both, scale, 'cond', soft, temp,
+                                      pick(u, at) if temp else None, top_k, top_p)
+        full = everywhere(logits, at, tokens, known)
+        sure = rank if rank is not None else torch.zeros_like(known, dtype=torch.float32).scatter(
+            1, at, sure)
         tokens = tokens.scatter(1, at, pick(tokens, at).where(pick(known, at), ids))
         known,sure = keep_surest(sure, known, m, temp, v if rank is None and sort else None)
         yield Step(k, tokens, known, sure, full, scale, temp)

@@ -20,14 +20,23 @@ def check_pair(generator:nn.Module, # Has `num_tokens`, `codebook_size`
                tokenizer:nn.Module): # Has the same, and `decode`
     "Refuse a generator whose lines this tokenizer cannot decode"
     g,t = generator,tokenizer
-    if not hasattr(g, 'generate'): raise ValueError(f"{type(g).__name__} is no generator: it has no generate")
-    if not hasattr(t, 'decode'): raise ValueError(f"{type(t).__name__} is no tokenizer: it has no decode")
+    if not hasattr(g, 'generate'):
+        raise ValueError(f"{type(g).__name__} is no generator: it has no generate")
+    if not hasattr(t, 'decode'):
+        raise ValueError(f"{type(t).__name__} is no tokenizer: it has no decode")
     if t.codebook_size!=g.codebook_size:
-        raise ValueError(f"the generator chooses among {g.codebook_size or 'no'} codes, the tokenizer has {t.codebook_size or 'none, it is a VAE'}: they were not made for each other")
+        raise ValueError(
+            f"the generator chooses among {g.codebook_size or 'no'} codes, the tokenizer has "
+            f"{t.codebook_size or 'none, it is a VAE'}: they were not made for each other")
     if not g.codebook_size and g.channels!=t.token_size:
-        raise ValueError(f"the generator draws tokens of {g.channels} channels, the tokenizer's have {t.token_size}: they were not made for each other")
-    if g.num_tokens!=t.num_tokens and not (getattr(t, 'elastic', False) and g.num_tokens<t.num_tokens):
-        raise ValueError(f"the generator draws {g.num_tokens} tokens, the tokenizer decodes {t.num_tokens}: they were not made for each other")
+        raise ValueError(
+            f"the generator draws tokens of {g.channels} channels, the tokenizer's have "
+            f"{t.token_size}: they were not made for each other")
+    if g.num_tokens!=t.num_tokens and not (getattr(t, 'elastic', False)
+                                           and g.num_tokens<t.num_tokens):
+        raise ValueError(
+            f"the generator draws {g.num_tokens} tokens, the tokenizer decodes {t.num_tokens}: "
+            "they were not made for each other")
 
 # %% ../../nbs/sample/40_pipeline.ipynb #d6dfb710
 def known_names(num_classes:int)->list[str]: # Empty if nothing is known
@@ -42,18 +51,23 @@ class Pipeline:
     def __init__(self,
                  generator:nn.Module, # Draws tokens
                  tokenizer:nn.Module, # Decodes them
-                 class_names:Sequence[str]|None=None): # One for each class; those of ImageNet if there are 1000, unless given
+                 # One for each class; those of ImageNet if there are 1000, unless given
+                 class_names:Sequence[str]|None=None):
         check_pair(generator, tokenizer)
         self.generator,self.tokenizer = generator.eval(),tokenizer.eval()
-        self.class_names = list(known_names(generator.num_classes) if class_names is None else class_names)
+        self.class_names = list(
+            known_names(generator.num_classes) if class_names is None else class_names)
         if self.class_names and len(self.class_names)!=generator.num_classes:
-            raise ValueError(f"class_names: {len(self.class_names)} names for {generator.num_classes} classes")
+            raise ValueError(
+                f"class_names: {len(self.class_names)} names for {generator.num_classes} classes")
 
     @property
     def settings(self)->tuple[str,...]: return self.generator.settings # That one may choose
     @property
     def device(self)->torch.device: return self.generator.device
-    def __repr__(self): return f"Pipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}): {self.generator.num_classes} classes"
+    def __repr__(self):
+        return (f"Pipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}): "
+                f"{self.generator.num_classes} classes")
 
 # %% ../../nbs/sample/40_pipeline.ipynb #4da86f6d
 @patch
@@ -82,18 +96,24 @@ def class_id(self:Pipeline,
     if str(label).removeprefix('-').isdecimal():
         if 0<=int(label)<n: return int(label)
         raise ValueError(f"class {label}: the ids are 0 to {n-1}")
-    found = [i for i,s in enumerate(names) if s==str(label).lower()] or [i for i,s in enumerate(names) if str(label).lower() in s]
+    found = [i for i,s in enumerate(names) if s==str(label).lower()
+             ] or [i for i,s in enumerate(names) if str(label).lower() in s]
     if len(found)==1: return found[0]
     some = [self.class_names[i] for i in found] or self.class_names
     listed = ', '.join(some[:20]) + ', …'*(len(some)>20) if some else f'only ids, 0 to {n-1}'
-    raise ValueError(f"class {label!r}: {f'{len(found)} names contain it' if found else 'there is no such class'}; there are: {listed}")
+    raise ValueError(
+        f"class {label!r}: "
+        f"{f'{len(found)} names contain it' if found else 'there is no such class'}; there are: "
+        f"{listed}")
 
 # %% ../../nbs/sample/40_pipeline.ipynb #7c1e90ab
 def one_each(labels, # One label, or one for each picture
             )->list:
     "Labels as a list; `ValueError` for nothing, and for bytes"
     if labels is None or isinstance(labels, (bytes,bytearray)):
-        raise ValueError(f"{labels!r} was asked for: give a class or a text, or a list with one for each picture")
+        raise ValueError(
+            f"{labels!r} was asked for: give a class or a text, or a list with one for each picture"
+        )
     if isinstance(labels, (Tensor,np.ndarray,np.generic)): labels = labels.tolist()
     return list(labels) if hasattr(labels, '__iter__') and not isinstance(labels, str) else [labels]
 
@@ -103,7 +123,9 @@ def seed_each(seed:int|list|None, # Of the first picture, or one for each; drawn
     "The seed of each picture"
     first = run_seed(seed)
     if not isinstance(first, list): return [first+i for i in range(n)]
-    if len(first)!=n: raise ValueError(f"seed: got {len(first)} for {n} pictures; give one for each, or a single one")
+    if len(first)!=n:
+        raise ValueError(
+            f"seed: got {len(first)} for {n} pictures; give one for each, or a single one")
     return first
 
 
@@ -116,16 +138,21 @@ def asked(self:Pipeline, labels)->list[int]: # One for each picture
 @patch
 def tokens(self:Pipeline,
            labels, # A class (id or name), or one for each picture
-           seed:int|list|None=None, # Of the first picture, the next one has the next; or one for each; drawn unless given
+           # Of the first picture, the next one has the next; or one for each; drawn unless given
+           seed:int|list|None=None,
            batch_size:int=32, # Lines drawn at a time
-           progress:bool|None=None, # A bar? On a terminal, when there is more than one batch, unless given
+           # A bar? On a terminal, when there is more than one batch, unless given
+           progress:bool|None=None,
            **settings, # Of the sampler: steps, guidance, temperature, top_k…
           )->Tensor: # `b n`; `b n c` of vectors
     "Lines of tokens"
     batch_size,asked = whole('batch_size', batch_size, 1),self.asked(labels)
-    if not asked: raise ValueError("nothing is asked for: give a class or a prompt, or a list with one for each picture")
+    if not asked:
+        raise ValueError(
+            "nothing is asked for: give a class or a prompt, or a list with one for each picture")
     seeds = seed_each(seed, len(asked))
-    parts = [(asked[i:i+batch_size], seeds[i:i+batch_size]) for i in range(0, len(asked), batch_size)]
+    parts = [(asked[i:i+batch_size], seeds[i:i+batch_size])
+             for i in range(0, len(asked), batch_size)]
     with torch.inference_mode(), self._bar(len(asked), len(parts), progress) as bar:
         out = [self._draw(c, s, bar, **settings) for c,s in parts]
     return torch.cat(out)
@@ -134,7 +161,9 @@ def tokens(self:Pipeline,
 @patch
 def _bar(self:Pipeline, total, parts, progress):
     from tqdm.auto import tqdm
-    return tqdm(total=total, desc='pictures', unit='', disable=not (parts>1 and sys.stderr.isatty() if progress is None else progress), file=sys.stderr)
+    return tqdm(total=total, desc='pictures', unit='',
+                disable=not (parts>1 and sys.stderr.isatty() if progress is None else progress),
+                file=sys.stderr)
 
 @patch
 def sample(self:Pipeline, ids:list[int], **settings)->Iterator:
@@ -170,7 +199,11 @@ def decode(self:Pipeline,
            labels=None, # What was asked for, where the decoder wants to know
           )->Tensor: # `b 3 h w` in [0, 1], float32
     "Pictures of lines of tokens"
-    with torch.inference_mode(): return torch.cat([self.paint(t.to(self.tokenizer.device), what).float().clamp(0, 1) for t,what in self._pairs(tokens, labels, batch_size)])
+    with torch.inference_mode():
+        return torch.cat([
+            self.paint(t.to(self.tokenizer.device), what).float().clamp(0, 1)
+            for t,what in self._pairs(tokens, labels, batch_size)
+        ])
 
 @patch
 def paint(self:Pipeline, tokens, what): return self.tokenizer.decode(tokens)
@@ -179,21 +212,30 @@ def paint(self:Pipeline, tokens, what): return self.tokenizer.decode(tokens)
 def _pairs(self:Pipeline, tokens, labels, batch_size): # batches of lines, and what was asked for
     batch_size = whole('batch_size', batch_size, 1)
     asked = [None]*len(tokens) if labels is None else self.asked(labels)
-    if len(asked)!=len(tokens): raise ValueError(f"{len(asked)} labels for {len(tokens)} lines of tokens; give one for each")
-    return ((t, asked[i*batch_size:i*batch_size+len(t)]) for i,t in enumerate(tokens.split(batch_size)))
+    if len(asked)!=len(tokens):
+        raise ValueError(
+            f"{len(asked)} labels for {len(tokens)} lines of tokens; give one for each")
+    return ((t, asked[i*batch_size:i*batch_size+len(t)])
+            for i,t in enumerate(tokens.split(batch_size)))
 
 # %% ../../nbs/sample/40_pipeline.ipynb #38a32a36
 class TextPipeline(Pipeline):
-    "A generator of captions, the tokenizer whose tokens it draws, and the text encoder that both were trained with"
+    """A generator of captions, the tokenizer whose tokens it draws, and the text encoder that both
+    were trained with"""
     def __init__(self,
                  generator:nn.Module, # Draws tokens
                  tokenizer:nn.Module, # Decodes them
                  text_encoder:nn.Module): # A `TextEncoder`
         super().__init__(generator, tokenizer, ())
-        if text_encoder.width!=generator.text_dim: raise ValueError(f"the generator reads texts of {generator.text_dim} channels, this encoder gives {text_encoder.width}: they were not made for each other")
+        if text_encoder.width!=generator.text_dim:
+            raise ValueError(
+                f"the generator reads texts of {generator.text_dim} channels, this encoder gives "
+                f"{text_encoder.width}: they were not made for each other")
         self.text_encoder = text_encoder.eval()
 
-    def __repr__(self): return f"TextPipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}, {self.text_encoder.name})"
+    def __repr__(self):
+        return (f"TextPipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}, "
+                f"{self.text_encoder.name})")
     def asked(self, labels):
         for p in (prompts := one_each(labels)):
             if not isinstance(p, str): raise ValueError(f"prompt {p!r}: give a text, '' for none")
@@ -201,7 +243,8 @@ class TextPipeline(Pipeline):
 
     def sample(self, prompts, **settings):
         want = ('sequence','pooled')
-        return self.generator.sample(self.text_encoder(prompts, want), null=self.text_encoder.null(want), **settings)
+        return self.generator.sample(self.text_encoder(prompts, want),
+                                     null=self.text_encoder.null(want), **settings)
 
     def paint(self, tokens, prompts):
         if not hasattr(self.tokenizer, 'text_encoder'): return self.tokenizer.decode(tokens)

@@ -26,7 +26,8 @@ class Step(NamedTuple):
     tokens:Tensor # `b n`, guesses where not known
     known:Tensor # `b n` bool: kept from now on
     confidence:Tensor|None = None # `b n`: what decided; infinite for tokens that were known before
-    logits:Tensor|None = None # What was drawn from, after guidance and softmax temperature: `b n k`, or `b k` for one token
+    # What was drawn from, after guidance and softmax temperature: `b n k`, or `b k` for one token
+    logits:Tensor|None = None
     guidance:float = 0. # Scale of this step
     temperature:float = 0. # Of the noise
 
@@ -44,7 +45,8 @@ def mask_ratio(r:float|Tensor, # Progress, in [0, 1]
     m = torch if isinstance(r, Tensor) else math
     rules = dict(root=lambda: 1-r**.5, square=lambda: 1-r**2, cosine=lambda: m.cos(r*math.pi/2),
                  arccos=lambda: m.acos(r)/(math.pi/2), linear=lambda: 1-r)
-    if schedule not in rules: raise ValueError(f"mask schedule {schedule!r}: accepted are {', '.join(rules)}")
+    if schedule not in rules:
+        raise ValueError(f"mask schedule {schedule!r}: accepted are {', '.join(rules)}")
     return rules[schedule]()
 
 # %% ../../nbs/sample/10_schedules.ipynb #846e91f2
@@ -76,7 +78,8 @@ def softmax_temperature(r:float, # Progress (k+1)/S
     return .5+.8*(1-r) if annealing else 1.
 
 # %% ../../nbs/sample/10_schedules.ipynb #c8341d06
-RULES = {'constant':'cond', 'linear':'cond', 'power-cosine':'uncond'} # Decay → where its formula starts, for class-conditional models
+# Decay → where its formula starts, for class-conditional models
+RULES = {'constant':'cond', 'linear':'cond', 'power-cosine':'uncond'}
 NEUTRAL = dict(cond=0., uncond=1.) # The scale that changes nothing
 
 def guide(cond:Tensor, # Logits given the class
@@ -85,7 +88,8 @@ def guide(cond:Tensor, # Logits given the class
           rule:str='cond', # Start from `cond` or from `uncond`?
          )->Tensor:
     "Exaggerate what the class changes (Ho and Salimans 2022, eq. 6)"
-    if rule not in NEUTRAL: raise ValueError(f"guidance rule {rule!r}: accepted are {', '.join(NEUTRAL)}")
+    if rule not in NEUTRAL:
+        raise ValueError(f"guidance rule {rule!r}: accepted are {', '.join(NEUTRAL)}")
     return (cond if rule=='cond' else uncond) + s*(cond-uncond)
 
 # %% ../../nbs/sample/10_schedules.ipynb #5efc73bd
@@ -98,11 +102,13 @@ def guidance_at(r:float, # Progress: k/S, or (k+1)/S for MaskGen
                 rule:str|None=None, # Where the formula starts; that of `RULES` unless given
                )->float: # For `guide`
     "Scale of guidance at a step (power-cosine: MDT, Gao et al. 2023)"
-    if decay not in DECAYS: raise ValueError(f"guidance decay {decay!r}: accepted are {', '.join(DECAYS)}")
+    if decay not in DECAYS:
+        raise ValueError(f"guidance decay {decay!r}: accepted are {', '.join(DECAYS)}")
     if not scale: return NEUTRAL[rule or RULES.get(decay, 'cond')]
     if decay=='constant': return float(scale)
     if decay=='linear': return scale*r
-    grown = r if decay=='linear-from-1' else (1-math.cos(math.pi*r**(3. if power is None else power)))/2
+    grown = r if decay=='linear-from-1' else (1-math.cos(math.pi*r**
+                                                         (3. if power is None else power)))/2
     return 1+(scale-1)*grown
 
 # %% ../../nbs/sample/10_schedules.ipynb #8943f12a
@@ -139,9 +145,12 @@ def guided_draw(cond:Tensor, # Logits given the condition, `... k` of any dtype
                 top_k:int|None=None, top_p:float|None=None, # See `filter_logits`
                )->Drawn: # With logits, as they were drawn from
     "Guide, filter and draw: by the op where it pays or was asked for, else one after the other"
-    fits = cond.numel() if cond.shape[-1]<=LARGEST and (top_p is None or u is not None or not noise) else 0 # the op's top-p goes by its noise
+    # the op's top-p goes by its noise
+    fits = cond.numel() if cond.shape[-1]<=LARGEST and (top_p is None or u is not None
+                                                        or not noise) else 0
     if fits and use_op('guided', fits, cond, uncond, u):
-        return guided(cond, uncond, scale, rule, temperature, 0. if u is None else noise, top_k, top_p, uniforms=u, logits=True)
+        return guided(cond, uncond, scale, rule, temperature, 0. if u is None else noise, top_k,
+                      top_p, uniforms=u, logits=True)
     l = cond.float() if uncond is None else guide(cond.float(), uncond.float(), scale, rule)
     l = filter_logits(l if temperature==1 else l/temperature, top_k, top_p, noise)
     ids = (l if u is None else l + noise*gumbel(u)).argmax(-1)
@@ -158,7 +167,8 @@ def run_seed(seed:int|list|None=None, # Any integer ≥ 0, or one for each line
     if seed is None:
         device = 'cpu' if generator is None else generator.device
         return torch.randint(2**62, (), generator=generator, device=device).item()
-    if generator is not None: raise ValueError("seed and generator were both given: give one of them")
+    if generator is not None:
+        raise ValueError("seed and generator were both given: give one of them")
     also = ', a list with one for each line, or None for a fresh one'
     if isinstance(seed, (np.ndarray,Tensor)) and seed.ndim==1: seed = seed.tolist()
     if not isinstance(seed, (list,tuple)): return whole('seed', seed, also=also)
@@ -167,12 +177,14 @@ def run_seed(seed:int|list|None=None, # Any integer ≥ 0, or one for each line
                          "give one for each, or a single one")
     return [whole('seed', each, also=also) for each in seed]
 
+# %% ../../nbs/sample/10_schedules.ipynb #a7c452b5
 def seed_step(generator:torch.Generator, # Changed in place
               seed:int, # Of the run, or of a line
               step:int, # From 0; -1 for what is drawn before the first
              )->torch.Generator: # The same one
     "Let a generator begin the numbers of a step"
-    return generator.manual_seed(int(np.random.SeedSequence((seed, step+1)).generate_state(1, np.uint64)[0]>>1))
+    return generator.manual_seed(
+        int(np.random.SeedSequence((seed, step+1)).generate_state(1, np.uint64)[0]>>1))
 
 # %% ../../nbs/sample/10_schedules.ipynb #221ee8c9
 def at_least_one(name, value)->int: return whole(name, value, 1)
@@ -220,7 +232,8 @@ def uniforms(generator:torch.Generator, # Its device is that of the numbers
     if isinstance(seed, int):
         seed_step(generator, seed, step)
         return [torch.rand(b, *s, generator=generator, device=generator.device) for s in shapes]
-    if len(seed)!=b: raise ValueError(f"seed: got {len(seed)} for {b} lines; give one for each, or a single one")
+    if len(seed)!=b:
+        raise ValueError(f"seed: got {len(seed)} for {b} lines; give one for each, or a single one")
     out = [torch.empty(b, *s, device=generator.device) for s in shapes]
     for i,s in enumerate(seed):
         seed_step(generator, s, step)

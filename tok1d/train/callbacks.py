@@ -156,15 +156,20 @@ def load_state_dict(self:JSONLog, state:dict): self.keep = state.get('records')
 # %% ../../nbs/train/50_callbacks.ipynb #5146d738
 def plot_log(path:Path|str, # JSONL log
              out:Path|str|None=None, # Picture to write; returned as a figure only, unless given
-             keys:Iterable=('loss', 'psnr', 'usage', 'cross_entropy'), # One panel each, where the log has them
+             # One panel each, where the log has them
+             keys:Iterable=('loss', 'psnr', 'usage', 'cross_entropy'),
             ):
     "Curves of a run"
     import matplotlib.pyplot as plt  # not needed for training
     records = read_log(path)
-    curves = {k: [(r['step'], curve_name(r), r[k]) for r in records if r.get(k) is not None] for k in keys}
+    curves = {
+        k: [(r['step'], curve_name(r), r[k]) for r in records if r.get(k) is not None]
+        for k in keys
+    }
     curves = {k: v for k,v in curves.items() if v}
     if not curves: raise ValueError(f'{path} has no record with any of {", ".join(keys)}')
-    fig,axs = plt.subplots(1, len(curves), figsize=(3.3*len(curves)+1,2.4), squeeze=False, layout='constrained')
+    fig,axs = plt.subplots(1, len(curves), figsize=(3.3*len(curves)+1,2.4), squeeze=False,
+                           layout='constrained')
     colours = plt.get_cmap('tab20').colors # dark and light ones in turn
     for ax,(name,points) in zip(axs[0], curves.items()):
         ax.set_prop_cycle(color=colours[::2]+colours[1::2])
@@ -195,12 +200,19 @@ class ProgressBar(Callback):
     "One line that moves"
     optional = True
     def start(self, st):
-        self.bar = tqdm(total=st.steps, initial=st.step, unit='step', disable=not st.acc.is_main_process, smoothing=.05, mininterval=1.)
+        self.bar = tqdm(total=st.steps, initial=st.step, unit='step',
+                        disable=not st.acc.is_main_process, smoothing=.05, mininterval=1.)
     def step(self, st): self.bar.update()
     def log(self, st, record):
-        show = {k: f'{record[k]:.4g}' for k in ('loss', 'psnr', 'ssim', 'usage', 'cross_entropy', 'accuracy', 'images_per_s') if record.get(k) is not None}
+        show = {
+            k: f'{record[k]:.4g}'
+            for k in ('loss', 'psnr', 'ssim', 'usage', 'cross_entropy', 'accuracy', 'images_per_s')
+            if record.get(k) is not None
+        }
         if record['kind']=='train': self.bar.set_postfix(show, refresh=False)
-        elif show: self.bar.write(f"step {record['step']}, {curve_name(record)}: " + ', '.join(f'{k} {v}' for k,v in show.items()))
+        elif show:
+            self.bar.write(f"step {record['step']}, {curve_name(record)}: " +
+                           ', '.join(f'{k} {v}' for k,v in show.items()))
     def end(self, st):
         if hasattr(self, 'bar'): self.bar.close()
 
@@ -218,7 +230,8 @@ class TensorBoard(Callback):
 
     def start(self, st):
         from torch.utils.tensorboard import SummaryWriter  # takes seconds to import
-        if st.acc.is_main_process: self.writer = SummaryWriter(self.folder, purge_step=st.step+1 if st.step else None)
+        if st.acc.is_main_process:
+            self.writer = SummaryWriter(self.folder, purge_step=st.step+1 if st.step else None)
 
     def log(self, st, record):
         if not self.writer:
@@ -247,7 +260,8 @@ class EMA(Callback):
 
     @torch.no_grad()
     def step(self, st):
-        pairs = [(a,p) for a,p in zip(st.ema.parameters(), st.task.model.parameters()) if p.requires_grad]
+        pairs = [(a,p) for a,p in zip(st.ema.parameters(), st.task.model.parameters())
+                 if p.requires_grad]
         torch._foreach_lerp_([a for a,_ in pairs], [p.detach() for _,p in pairs], 1-self.rate())
         for a,b in zip(st.ema.buffers(), st.task.model.buffers()): a.copy_(b)
         self.updates += 1
@@ -347,10 +361,12 @@ def revive(self:Codebook, st, z):
 @patch
 def jumped(self:Codebook, st, rows:Tensor): # `k` bool
     "Codes have moved: the same ones in every process, no momentum, no memory of the old place"
-    w = self.quantize.embedding.weight; rows = rows.to(w.device)
+    w = self.quantize.embedding.weight
+    rows = rows.to(w.device)
     if st.acc.num_processes>1: torch.distributed.broadcast(w.data, 0)
     if self.sums is not None: self.sums[rows] = self.quantize.sums()[rows].to(self.sums)
-    if st.ema is not None: st.ema.quantize.embedding.weight[rows] = w[rows].to(st.ema.quantize.embedding.weight)
+    if st.ema is not None:
+        st.ema.quantize.embedding.weight[rows] = w[rows].to(st.ema.quantize.embedding.weight)
     for opt in st.optimizers['model'].values():
         for v in opt.state.get(w, {}).values():
             if isinstance(v, Tensor) and v.shape==w.shape: v[rows] = 0
@@ -385,9 +401,11 @@ def collapse_advice(bottleneck)->str:
     from tok1d.models.bottleneck import powers
     can = powers(bottleneck)
     if not can:
-        return ('This bottleneck learns no codebook that could be started or revived: the encoder '
-                'uses a small part of its range. What may help: a lower optimizer.params.learning_rate, '
-                'or fewer levels (model.vq_model.fsq_levels).')
+        return (
+            'This bottleneck learns no codebook that could be started or revived: the encoder '
+            'uses a small part of its range. What may help: a lower '
+            'optimizer.params.learning_rate, '
+            'or fewer levels (model.vq_model.fsq_levels).')
     ways = dict(start='train some steps without quantizing (training.quantizer_start)',
                 revive='revive codes for longer (training.revive_until)')
     known = [text for power,text in ways.items() if power in can]
@@ -406,8 +424,10 @@ def check_codebook(self:Alarms, st):
     perplexity = torch.special.entr(p).sum().exp().item()
     st.log('codebook', perplexity=perplexity)
     if perplexity>=self.min_perplexity*self.k: return
-    text = (f'The codebook has collapsed: at step {st.step} only about {perplexity:.1f} of {self.k} codes are in use. '
-            + collapse_advice(st.task.model.quantize))
+    text = (
+        f'The codebook has collapsed: at step {st.step} only about {perplexity:.1f} of {self.k} '
+        'codes are in use. '
+        + collapse_advice(st.task.model.quantize))
     if self.strict: raise RuntimeError(text)
     if st.acc.is_main_process:
         warnings.warn(text)
@@ -453,7 +473,8 @@ class Evaluation(Measuring):
     def __init__(self, images:dict, # Name of a source → `b 3 h w` in [0, 1]
                  every:int=1000, # Steps
                  ks:Iterable|None=None, # Tokens kept; doubling if elastic, else all
-                 text:dict|None=None): # Name → encodings `b l d` of the captions, for a text-aware tokenizer
+                 # Name → encodings `b l d` of the captions, for a text-aware tokenizer
+                 text:dict|None=None):
         self.images,self.every,self.ks,self.text = images,every,ks,text or {}
 
     def small(self):
@@ -478,10 +499,14 @@ def preview(model:nn.Module, # Tokenizer
             text:Tensor|None=None, # Encodings `b l d` of their captions, for a text-aware tokenizer
            ): # PIL image
     "A row of originals, rows of reconstructions, a row of differences"
-    rows = {'original': images} | {f'{k} token'+'s'*(k>1): reconstruct(model, images, k, text=text) for k in ks}
+    rows = {'original': images} | {
+        f'{k} token'+'s'*(k>1): reconstruct(model, images, k, text=text)
+        for k in ks
+    }
     rows['all tokens' if ks else 'reconstruction'] = full = reconstruct(model, images, text=text)
     rows['difference'] = (full-images).abs()
-    return image_grid([im for row in rows.values() for im in row], ncol=len(images), row_titles=list(rows), scale=max(1, 64//images.shape[-1]))
+    return image_grid([im for row in rows.values() for im in row], ncol=len(images),
+                      row_titles=list(rows), scale=max(1, 64//images.shape[-1]))
 
 # %% ../../nbs/train/50_callbacks.ipynb #e87a102d
 class Drawing(Measuring):
@@ -505,7 +530,8 @@ class Previews(Drawing):
                  folder:Path|str, # Pictures are written as `00001000.png`
                  every:int=1000, # Steps
                  ks:Iterable=(), # Also from that many tokens
-                 text:Tensor|None=None): # Encodings `b l d` of their captions, for a text-aware tokenizer
+                 # Encodings `b l d` of their captions, for a text-aware tokenizer
+                 text:Tensor|None=None):
         self.images,self.folder,self.every = images,Path(folder),every
         self.ks,self.text = tuple(ks),text
 
@@ -529,7 +555,8 @@ class StopOnSignal(Callback):
         self.agree_every,self.asked,self.old = agree_every,False,{}
 
     def start(self, st):
-        if threading.current_thread() is not threading.main_thread(): return  # only it may handle signals
+        # only it may handle signals
+        if threading.current_thread() is not threading.main_thread(): return
         for s in SIGNALS: self.old[s] = signal.signal(s, self.ask)
 
     def ask(self, number, frame):
@@ -539,7 +566,8 @@ class StopOnSignal(Callback):
     def step(self, st):
         if st.acc.num_processes==1: st.stop = st.stop or self.asked
         elif st.step%self.agree_every==0:
-            st.stop = st.stop or bool(st.acc.reduce(torch.tensor(float(self.asked), device=st.acc.device), 'sum')>0)
+            st.stop = st.stop or bool(
+                st.acc.reduce(torch.tensor(float(self.asked), device=st.acc.device), 'sum')>0)
 
     def end(self, st):
         for s,handler in self.old.items(): signal.signal(s, handler)
@@ -550,7 +578,9 @@ FROM_OUTSIDE = {} # name → maker
 def register_callback(name:str, # Of the maker; the same name replaces it
                       make:Callable): # `(cfg, st, out) → Callback`, or `None`
     "Let every run ask `make` for a callback"
-    if not callable(make): raise ValueError(f'{name}: give a function of (cfg, st, out) that makes a callback; got {make!r}')
+    if not callable(make):
+        raise ValueError(
+            f'{name}: give a function of (cfg, st, out) that makes a callback; got {make!r}')
     FROM_OUTSIDE[name] = make
 
 def from_outside(cfg, st:TrainState, out:Path)->list: # Callbacks

@@ -39,7 +39,8 @@ NAME = re.compile(r'checkpoint-(\d{8,})')
 # %% ../../nbs/train/45_checkpoints.ipynb #cddb7812
 def list_checkpoints(folder:Path|str)->list: # Paths, oldest first
     "The complete checkpoints of a run"
-    found = [(int(m[1]),p) for p in Path(folder).glob('checkpoint-*') if (m := NAME.fullmatch(p.name)) and p.is_dir()]
+    found = [(int(m[1]),p) for p in Path(folder).glob('checkpoint-*')
+             if (m := NAME.fullmatch(p.name)) and p.is_dir()]
     return [p for _,p in sorted(found)]
 
 # %% ../../nbs/train/45_checkpoints.ipynb #d60b70ac
@@ -85,7 +86,8 @@ def save_tensors(net:nn.Module, path:Path):
     state = {name: v.detach().cpu().contiguous().clone() for name,v in net.state_dict().items()}
     bad = [name for name,v in state.items() if v.is_floating_point() and not v.isfinite().all()]
     if bad:
-        raise FloatingPointError(f'{path.stem}: {", ".join(bad[:3])} is not finite; nothing is saved')
+        raise FloatingPointError(
+            f'{path.stem}: {", ".join(bad[:3])} is not finite; nothing is saved')
     save_file(state, path)
 
 # %% ../../nbs/train/45_checkpoints.ipynb #1df5ba9e
@@ -102,7 +104,11 @@ def save_state(state:dict, # Tensors and plain values
 # %% ../../nbs/train/45_checkpoints.ipynb #2d29ee24
 def each(things:dict, method:str)->dict: # Network → name → state
     "The states of all optimizers or schedulers"
-    return {net: {name: getattr(o, method)() for name,o in named.items()} for net,named in things.items()}
+    return {
+        net: {name: getattr(o, method)()
+              for name,o in named.items()}
+        for net,named in things.items()
+    }
 
 # %% ../../nbs/train/45_checkpoints.ipynb #83ea080d
 def write_shared(st:TrainState, folder:Path):
@@ -110,7 +116,8 @@ def write_shared(st:TrainState, folder:Path):
     for name in st.task.trained: save_tensors(getattr(st.task, name), folder/f'{name}.safetensors')
     if st.ema is not None: save_tensors(st.ema, folder/'ema.safetensors')
     if hasattr(st.task.model, '_hub_mixin_config'):
-        (folder/'config.json').write_text(json.dumps(st.task.model._hub_mixin_config, indent=1)+'\n')
+        (folder/
+         'config.json').write_text(json.dumps(st.task.model._hub_mixin_config, indent=1)+'\n')
     scaler = st.acc.scaler.state_dict() if st.acc.scaler else {}
     state = dict(step=st.step, batches=st.batches, images=st.images, seed=st.seed,
                  processes=st.acc.num_processes, scaler=scaler, task=st.task.extra_state(),
@@ -241,7 +248,8 @@ def load_networks(st:TrainState, path:Path):
         try:
             net.load_state_dict(read(file))
         except RuntimeError as e:
-            raise ValueError(f"{file} does not fit this run's {name}: {str(e)[:300]}\nThe configuration "
+            raise ValueError(
+                f"{file} does not fit this run's {name}: {str(e)[:300]}\nThe configuration "
                 'has changed since; set experiment.output_dir to a new folder.') from None
 
 def begin_anew(st:TrainState, name:str): # `ema`, or a network of the task
@@ -270,10 +278,15 @@ def load_optimizers(st:TrainState, s:dict, # Contents of `state.pt`
         if net!='model' and net not in s['optimizers']:
             continue  # new to the run, see `begin_anew`
         for name,opt in named.items():
-            try: load_optimizer(opt, st.schedulers[net][name], s['optimizers'][net][name], s['schedulers'][net][name])
+            try:
+                load_optimizer(opt, st.schedulers[net][name], s['optimizers'][net][name],
+                               s['schedulers'][net][name])
             except (KeyError, ValueError) as e:
-                raise ValueError(f'{path} holds no fitting state for {net}/{name} ({e}). The optimizer has changed since; '
-                                 'set experiment.output_dir to a new folder, and experiment.init_weight to start from these weights.') from None
+                raise ValueError(
+                    f'{path} holds no fitting state for {net}/{name} ({e}). The optimizer has '
+                    'changed since; '
+                    'set experiment.output_dir to a new folder, and experiment.init_weight to '
+                    'start from these weights.') from None
 
 # %% ../../nbs/train/45_checkpoints.ipynb #5f4940ee
 def process_files(path:Path)->dict: # Number of a process → its file
@@ -327,8 +340,11 @@ def load_checkpoint(st:TrainState, # Changed in place; callbacks must be set
     if st.acc.scaler:
         st.acc.scaler.load_state_dict(s['scaler'])
     st.task.load_state_dict(s['task'], strict=False)
-    st.step,st.batches,st.images = s['step'],s['batches'],s['images']
-    own = path/f'process-{st.acc.process_index}.pt'  # absent when more processes continue than saved
+    st.step = s['step']
+    st.batches = s['batches']
+    st.images = s['images']
+    # absent when more processes continue than saved
+    own = path/f'process-{st.acc.process_index}.pt'
     mine = read(own if own.exists() else path/'process-0.pt')
     load_callbacks(st, path, s, mine)
     if hasattr(st.loader, 'load_state_dict'):
@@ -349,8 +365,9 @@ def newest_healthy(folder:Path|str)->tuple[Path|None,list]: # The checkpoint, an
         wrong[path] = why
     if found and len(wrong)==len(found):
         listed = '; '.join(f'{p.name}: {why}' for p,why in wrong.items())
-        raise ValueError(f'{folder} has no undamaged checkpoint ({listed}). To begin anew, give another '
-                         'experiment.output_dir; what can still be read may serve as experiment.init_weight.')
+        raise ValueError(
+            f'{folder} has no undamaged checkpoint ({listed}). To begin anew, give another '
+            'experiment.output_dir; what can still be read may serve as experiment.init_weight.')
     notes = []
     for damaged,why in wrong.items():
         aside = damaged.with_name(f'{damaged.name}.damaged')
@@ -367,8 +384,10 @@ def resume(st:TrainState, # Changed in place
     "Continue from the newest healthy checkpoint, if there is one"
     found = list_checkpoints(folder)
     if found and not wanted:
-        raise ValueError(f'{folder} holds {found[-1].name} of an earlier run, and experiment.resume is '
-            'false. Give another experiment.output_dir, or leave experiment.resume=true to continue.')
+        raise ValueError(
+            f'{folder} holds {found[-1].name} of an earlier run, and experiment.resume is '
+            'false. Give another experiment.output_dir, or leave experiment.resume=true to '
+            'continue.')
     st.callbacks = tuple(callbacks)
     with together():
         chosen = newest_healthy(folder) if st.acc.is_main_process else None

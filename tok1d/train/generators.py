@@ -49,9 +49,13 @@ class GeneratorTask(Task):
 def tokens(self:GeneratorTask, batch:dict)->Tensor: # `b n`
     "The ids of a batch, encoded now if it holds images"
     if 'tokens' in batch: return batch['tokens']
-    if self.tokenizer is None: raise ValueError('The batch holds images, and there is no tokenizer to encode them: set experiment.tokenizer_checkpoint, or pretokenize the data')
+    if self.tokenizer is None:
+        raise ValueError(
+            'The batch holds images, and there is no tokenizer to encode them: set '
+            'experiment.tokenizer_checkpoint, or pretokenize the data')
     x = batch['image']
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False): return self.tokenizer.encode(x).tokens
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        return self.tokenizer.encode(x).tokens
 
 @patch
 def labels(self:GeneratorTask, cls:Tensor, generator:torch.Generator)->Tensor: # `b`
@@ -83,7 +87,8 @@ class MaskGITTask(GeneratorTask):
     def forward(self, batch, step, generator):
         tokens,cls = self.tokens(batch),self.labels(batch['cls'], generator)
         masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
-        logits = self.model(tokens.masked_fill(masked, self.model.codebook_size), cls)  # b n k; the id after the last code is the mask
+        # b n k; the id after the last code is the mask
+        logits = self.model(tokens.masked_fill(masked, self.model.codebook_size), cls)
         loss,accuracy = mlm_loss(logits, tokens, masked, self.smoothing, self.unmasked_weight)
         return dict(loss=loss, accuracy=accuracy.detach()),{}
 
@@ -110,26 +115,34 @@ def random_orders(b:int, n:int, # Lines, tokens
 class ARTask(GeneratorTask):
     "Guess the next token, in random orders that turn raster (RAR, §3.2)"
     def __init__(self, model:nn.Module, # `RAR`
-                 anneal_start:int=0, anneal_end:int=0, # Steps between which orders turn raster; 0 and 0: raster from the start
+                 # Steps between which orders turn raster; 0 and 0: raster from the start
+                 anneal_start:int=0, anneal_end:int=0,
                  **kw): # For `GeneratorTask`
         super().__init__(model, **kw)
-        if anneal_end<anneal_start: raise ValueError(f'model.generator.randomness_anneal_end={anneal_end} comes before randomness_anneal_start={anneal_start}')
+        if anneal_end<anneal_start:
+            raise ValueError(
+                f'model.generator.randomness_anneal_end={anneal_end} comes before '
+                f'randomness_anneal_start={anneal_start}')
         self.anneal_start,self.anneal_end = anneal_start,anneal_end
 
     def forward(self, batch, step, generator):
         tokens,cls = self.tokens(batch),self.labels(batch['cls'], generator)
         share = random_share(step, self.anneal_start, self.anneal_end)
         orders = random_orders(*tokens.shape, share, generator).to(tokens.device)
-        loss,accuracy = ar_loss(self.model(tokens, cls, orders), tokens.gather(1, orders), self.smoothing)
+        loss,accuracy = ar_loss(self.model(tokens, cls, orders), tokens.gather(1, orders),
+                                self.smoothing)
         return dict(loss=loss, accuracy=accuracy.detach(), random_share=loss.new_tensor(share)),{}
 
 # %% ../../nbs/train/35_generators.ipynb #62ebc582
 def named(loss, accuracy)->dict: return dict(cross_entropy=loss, accuracy=accuracy)
 
 @patch
-def measure(self:MaskGITTask, model:nn.Module, batch:dict, generator:torch.Generator)->dict: # Name → number
-    tokens = batch['tokens']; masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
-    return named(*mlm_loss(model(tokens.masked_fill(masked, model.codebook_size), batch['cls']), tokens, masked))
+def measure(self:MaskGITTask, model:nn.Module, batch:dict,
+            generator:torch.Generator)->dict: # Name → number
+    tokens = batch['tokens']
+    masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
+    return named(*mlm_loss(model(tokens.masked_fill(masked, model.codebook_size), batch['cls']),
+                           tokens, masked))
 
 @patch
 def measure(self:ARTask, model:nn.Module, batch:dict, generator:torch.Generator)->dict:
@@ -138,9 +151,12 @@ def measure(self:ARTask, model:nn.Module, batch:dict, generator:torch.Generator)
 # %% ../../nbs/train/35_generators.ipynb #be825ddc
 class HeldOut(Measuring):
     "Loss on given lines"
-    def __init__(self, lines:dict, # Name of a set → batch: `tokens` `b n`, `cls` `b`, or whatever the task measures
-                 every:int=1000, # Steps
-                 batch_size:int=64):
+    def __init__(
+            self,
+            lines:
+        dict, # Name of a set → batch: `tokens` `b n`, `cls` `b`, or whatever the task measures
+            every:int=1000, # Steps
+            batch_size:int=64):
         self.lines,self.every,self.batch_size = lines,every,batch_size
 
     def parts(self, batch, device): # smaller batches, on the device
@@ -150,7 +166,11 @@ class HeldOut(Measuring):
 
     def small(self):
         trial = copy.copy(self)
-        trial.lines = {name: {k: v[:2] for k,v in batch.items()} for name,batch in self.lines.items()}
+        trial.lines = {
+            name: {k: v[:2]
+                   for k,v in batch.items()}
+            for name,batch in self.lines.items()
+        }
         return trial
 
 # %% ../../nbs/train/35_generators.ipynb #2dbb414d
@@ -227,12 +247,16 @@ def build_generator(make_task:Callable, # `(cfg, model, tokenizer, texts) → Ta
     keep_fingerprint(cfg, model, sources, tokenizer)
     if loader is not None: return Built(make_task(cfg, model, None, texts), loader, report)
     if tokenizer is None:
-        raise ValueError(f'{shown(training_spec(cfg))} holds images: set experiment.tokenizer_checkpoint to the tokenizer '
-                         'that encodes them, or pretokenize them')
-    return Built(make_task(cfg, model, tokenizer, texts), make_loader(cfg, 'train', **place), report)
+        raise ValueError(
+            f'{shown(training_spec(cfg))} holds images: set experiment.tokenizer_checkpoint to the '
+            'tokenizer '
+            'that encodes them, or pretokenize them')
+    return Built(make_task(cfg, model, tokenizer, texts), make_loader(cfg, 'train', **place),
+                 report)
 
 # %% ../../nbs/train/35_generators.ipynb #355a2645
-def draw_classes(task:GeneratorTask, tokenizer:nn.Module, lines:dict, n:int, *where)->Samples: # Folder and interval
+def draw_classes(task:GeneratorTask, tokenizer:nn.Module, lines:dict, n:int,
+                 *where)->Samples: # Folder and interval
     "Who draws a picture of each class"
     return Samples(tokenizer, preview_classes(n, task.model.num_classes), *where)
 
@@ -244,7 +268,8 @@ def watch_generator(draws:Callable, # As `draw_classes`
     tokenizer = load_tokenizer(cfg)
     lines = heldout_lines(cfg, tokenizer)
     measure = [HeldOut(lines, e.eval_every)] if lines else []
-    draw = [draws(st.task, tokenizer, lines, n, out/'previews', e.generate_every)] if tokenizer and n else []
+    draw = [draws(st.task, tokenizer, lines, n, out/
+                  'previews', e.generate_every)] if tokenizer and n else []
     return [Alarms(e.log_every), *measure, *draw]
 
 # %% ../../nbs/train/35_generators.ipynb #013836ca
@@ -261,16 +286,18 @@ def generator_recipe(make_task:Callable, # `(cfg, model, tokenizer, texts) → T
 
 # %% ../../nbs/train/35_generators.ipynb #f648a278
 def _of_classes(cfg, tokenizer): # what every task of classes is told
-    return dict(tokenizer=tokenizer, label_dropout=cfg.model.generator.class_label_dropout, smoothing=cfg.losses.label_smoothing)
+    return dict(tokenizer=tokenizer, label_dropout=cfg.model.generator.class_label_dropout,
+                smoothing=cfg.losses.label_smoothing)
 
 def maskgit_task(cfg, model:nn.Module, tokenizer:nn.Module|None=None, texts=None)->MaskGITTask:
     "The task of `ImageBert` and `UViTBert`"
-    return MaskGITTask(model, cfg.losses.loss_weight_unmasked_token, cfg.model.generator.mask_schedule_strategy,
-                       **_of_classes(cfg, tokenizer))
+    return MaskGITTask(model, cfg.losses.loss_weight_unmasked_token,
+                       cfg.model.generator.mask_schedule_strategy, **_of_classes(cfg, tokenizer))
 
 def rar_task(cfg, model:nn.Module, tokenizer:nn.Module|None=None, texts=None)->ARTask:
     "The task of `RAR`"
     g = cfg.model.generator
-    return ARTask(model, g.randomness_anneal_start, g.randomness_anneal_end, **_of_classes(cfg, tokenizer))
+    return ARTask(model, g.randomness_anneal_start, g.randomness_anneal_end,
+                  **_of_classes(cfg, tokenizer))
 
 maskgit_recipe,rar_recipe = generator_recipe(maskgit_task),generator_recipe(rar_task)

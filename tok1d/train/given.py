@@ -23,11 +23,16 @@ from ..models.vqgan import PixelVQGAN
 def teacher(cfg)->PixelVQGAN:
     "The pixel tokenizer whose codes stage 1 predicts"
     path = cfg.model.vq_model.pretrained_tokenizer_weight
-    if not path: raise ValueError('Stage 1 predicts the codes of the MaskGIT-VQGAN: set model.vq_model.pretrained_tokenizer_weight to its weights '
-                                  '(maskgit-vqgan, which the hub has, or a file of your own). A single-stage recipe needs none.')
+    if not path:
+        raise ValueError(
+            'Stage 1 predicts the codes of the MaskGIT-VQGAN: set '
+            'model.vq_model.pretrained_tokenizer_weight to its weights '
+            '(maskgit-vqgan, which the hub has, or a file of your own). A single-stage recipe '
+            'needs none.')
     vqgan = PixelVQGAN()
     try: vqgan.load_tensors(find_weights(path))
-    except ValueError as e: raise ValueError(f'model.vq_model.pretrained_tokenizer_weight: {e}') from None
+    except ValueError as e:
+        raise ValueError(f'model.vq_model.pretrained_tokenizer_weight: {e}') from None
     return vqgan
 
 # %% ../../nbs/train/32_given.ipynb #c7596ae2
@@ -38,15 +43,19 @@ def text_encoder(cfg)->TextEncoder|None: # None if the model reads no text
     try: enc = TextEncoder.load(v.text_encoder)
     except ValueError as e: raise ValueError(f'model.vq_model.text_encoder: {e}') from None
     if enc.context_length>v.text_context_length or enc.width!=v.text_embed_dim:
-        raise ValueError(f'model.vq_model.text_encoder={v.text_encoder} gives {enc.context_length} positions of '
-                         f'{enc.width} channels; the model is configured for up to {v.text_context_length} of '
-                         f'{v.text_embed_dim} (model.vq_model.text_context_length, text_embed_dim). '
-                         'Set these two, or take another tower.')
+        raise ValueError(
+            f'model.vq_model.text_encoder={v.text_encoder} gives {enc.context_length} positions of '
+            f'{enc.width} channels; the model is configured for up to {v.text_context_length} of '
+            f'{v.text_embed_dim} (model.vq_model.text_context_length, text_embed_dim). '
+            'Set these two, or take another tower.')
     return enc
 
 # %% ../../nbs/train/32_given.ipynb #b89e337c
 def load_tokenizer(cfg)->nn.Module|None: # None if none is named
-    "The tokenizer of a generator, see `tokenizer_name`; weights without a configuration of their own are built by this one's `model.vq_model`"
+    """The tokenizer of a generator, see `tokenizer_name`
+
+    Weights without a configuration of their own are built by this one's `model.vq_model`
+    """
     name,key = tokenizer_name(cfg),'experiment.tokenizer_checkpoint'
     if not name: return None
     if not cfg.experiment.tokenizer_checkpoint:
@@ -78,14 +87,16 @@ def check_sizes(model:nn.Module, # A generator
     "Does the generator expect such tokens?"
     vectors = not model.codebook_size
     if vectors!=(s.kind=='vae'):
-        raise ValueError(f'{what}: tokens of a {s.kind}; the generator is configured for '
-                         f'{"vectors, those of a vae" if vectors else "codes"} (model.vq_model.quantize_mode)')
+        raise ValueError(
+            f'{what}: tokens of a {s.kind}; the generator is configured for '
+            f'{"vectors, those of a vae" if vectors else "codes"} (model.vq_model.quantize_mode)')
     key,unit = ('token_size','channels') if vectors else ('codebook_size','codes')
     want,got = (model.channels if vectors else model.codebook_size),getattr(s, key)
     if (want,model.num_tokens)!=(got,s.num_tokens):
-        raise ValueError(f'{what}: {s.num_tokens} tokens of {got} {unit}; the generator is configured for '
-                         f'{model.num_tokens} of {want}. Set model.vq_model.{key}={got} and '
-                         f'{model.length_key}={s.num_tokens}, or take other tokens.')
+        raise ValueError(
+            f'{what}: {s.num_tokens} tokens of {got} {unit}; the generator is configured for '
+            f'{model.num_tokens} of {want}. Set model.vq_model.{key}={got} and '
+            f'{model.length_key}={s.num_tokens}, or take other tokens.')
 
 # %% ../../nbs/train/32_given.ipynb #08142cf6
 def check_classes(src, # A `TokenDataset`

@@ -31,11 +31,13 @@ def heldout_images(cfg)->tuple: # Source → `b 3 h w`, source → captions ('' 
     "Images the run is measured on"
     spec,out,captions = cfg.dataset.params.eval_shards_path_or_url,{},{}
     for source in spec.split('::') if spec else ():
-        c = cfg.copy(); c.dataset.params.eval_shards_path_or_url = source
+        c = cfg.copy()
+        c.dataset.params.eval_shards_path_or_url = source
         b = min(64, EVAL_IMAGES)
         batches = list(islice(make_loader(c, 'eval', batch_size=b, num_workers=0), EVAL_IMAGES//b))
         name = source_name(source, [*out])
-        out[name],captions[name] = torch.cat([x['image'] for x in batches]),sum([x['text'] for x in batches], [])
+        out[name] = torch.cat([x['image'] for x in batches])
+        captions[name] = sum([x['text'] for x in batches], [])
     return out,captions
 
 # %% ../../nbs/train/33_heldout.ipynb #fda35711
@@ -61,17 +63,27 @@ def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → batch, see `s
         sources = open_tokens(spec, p.cache_dir)
         check_tokens(cfg, sources, tokenizer, model)
         name = source_name(spec, [*out, 'training'])
-        out[name] = some_lines(sources[0], sizes) if sources else encoded_lines(cfg, spec, tokenizer)
+        out[name] = some_lines(sources[0], sizes) if sources else encoded_lines(
+            cfg, spec, tokenizer)
     if sources := open_tokens(training_spec(cfg), p.cache_dir):
         out['training'] = some_lines(sources[0], sizes)
     return out
 
+# %% ../../nbs/train/33_heldout.ipynb #7c8ecb44
 @torch.no_grad()
 def encoded_lines(cfg, spec:str, tokenizer)->dict:
     if tokenizer is None:
         raise ValueError(f'dataset.params.eval_shards_path_or_url={shown(spec)} holds images: set '
                          'experiment.tokenizer_checkpoint, or give token shards')
-    c = cfg.copy(); c.dataset.params.eval_shards_path_or_url = spec
-    batches = [(tokenizer.encode(x['image']), x) for x in islice(make_loader(c, 'eval', batch_size=64, num_workers=0), EVAL_LINES//64)]
-    line = lambda e: torch.cat([e.aux['posterior'].mean, e.aux['posterior'].logvar], -1) if tokenizer.is_vae else e.tokens
-    return {'moments' if tokenizer.is_vae else 'tokens': torch.cat([line(e) for e,_ in batches])} | dict(cls=torch.cat([x['cls'] for _,x in batches]), text=sum([x['text'] for _,x in batches], []))
+    c = cfg.copy()
+    c.dataset.params.eval_shards_path_or_url = spec
+    batches = [
+        (tokenizer.encode(x['image']), x)
+        for x in islice(make_loader(c, 'eval', batch_size=64, num_workers=0), EVAL_LINES//64)
+    ]
+    line = lambda e: torch.cat([e.aux['posterior'].mean, e.aux['posterior'].logvar], -1
+                               ) if tokenizer.is_vae else e.tokens
+    return {'moments' if tokenizer.is_vae else 'tokens': torch.cat([line(e) for e,_ in batches])
+            } | dict(cls=torch.cat([x['cls']
+                                    for _,x in batches]), text=sum([x['text']
+                                                                    for _,x in batches], []))

@@ -37,7 +37,9 @@ class Task(nn.Module):
                 generator:torch.Generator, # Source of every random draw (on the CPU)
                )->tuple: # Losses by name, `loss` is minimised; and what was seen, by name
         "The losses of a batch"
-        raise NotImplementedError(f'{type(self).__name__} needs a `forward(batch, step, generator)` that returns `losses, seen`')
+        raise NotImplementedError(
+            f'{type(self).__name__} needs a `forward(batch, step, generator)` that returns '
+            '`losses, seen`')
 
     def step(self, st, # The `TrainState`
              batch:dict)->tuple:
@@ -137,7 +139,8 @@ def together():
 # %% ../../nbs/train/40_loop.ipynb #6f76d56e
 def batch_generator(*numbers:int)->torch.Generator: # e.g. seed, batch, process
     "A generator that depends on these numbers alone"
-    return torch.Generator().manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]>>1))
+    return torch.Generator().manual_seed(
+        int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]>>1))
 
 # %% ../../nbs/train/40_loop.ipynb #3e336f0f
 @patch
@@ -206,8 +209,10 @@ def get_rng()->dict:
     "The state of Python's, NumPy's and PyTorch's global generators"
     kind,keys,*rest = np.random.get_state()
     version,words,gauss = random.getstate()
-    return dict(python=[version, list(words), gauss], numpy=[kind, torch.from_numpy(keys.astype(np.int64)), *rest],
-                torch=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])
+    return dict(python=[version, list(words),
+                        gauss], numpy=[kind, torch.from_numpy(keys.astype(np.int64)),
+                                       *rest], torch=torch.get_rng_state(),
+                cuda=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])
 
 # %% ../../nbs/train/40_loop.ipynb #66bea9be
 def set_rng(state:dict): # From `get_rng`
@@ -253,9 +258,11 @@ def make_accelerator(accumulate:int=1, # Batches per optimizer step
     cpu = cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available())
     # without sync_with_dataloader=False the end of each epoch would force an early step;
     # without cpu=True several CPU processes would each train alone
-    return Accelerator(cpu=cpu, mixed_precision=mixed_precision,
-                       gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=accumulate, sync_with_dataloader=False),
-                       kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=find_unused)])
+    return Accelerator(
+        cpu=cpu, mixed_precision=mixed_precision,
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=accumulate,
+                                                                sync_with_dataloader=False),
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=find_unused)])
 
 # %% ../../nbs/train/40_loop.ipynb #dd3e21db
 def make_state(task:Task, loader:Iterable, # See `TrainState`
@@ -265,7 +272,8 @@ def make_state(task:Task, loader:Iterable, # See `TrainState`
     for name in task.trained[1:]: getattr(task, name).requires_grad_(False)
     task.to(acc.device)
     nets = dict(task=acc.prepare_model(task))
-    for name in task.trained[1:]: nets[name] = acc.prepare_model(getattr(task, name).requires_grad_(True))
+    for name in task.trained[1:]:
+        nets[name] = acc.prepare_model(getattr(task, name).requires_grad_(True))
     return TrainState(task, loader, optimizers, schedulers, acc, steps, nets=nets, **kw)
 
 # %% ../../nbs/train/40_loop.ipynb #43b4e5aa
@@ -324,16 +332,23 @@ def forever(loader:Iterable)->Iterator: # Batches without end
     while True:
         n = 0
         for n,batch in enumerate(loader, 1): yield batch
-        if not n: raise ValueError('The loader gave no batch. Check that dataset.params.train_shards_path_or_url holds '
-                                   'at least training.per_gpu_batch_size readable images per process.')
+        if not n:
+            raise ValueError(
+                'The loader gave no batch. Check that dataset.params.train_shards_path_or_url '
+                'holds '
+                'at least training.per_gpu_batch_size readable images per process.')
 
 # %% ../../nbs/train/40_loop.ipynb #a608d176
 def to_device(batch:dict, device)->dict:
     "Tensors moved, everything else as it is"
-    return {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k,v in batch.items()}
+    return {
+        k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v
+        for k,v in batch.items()
+    }
 
 # %% ../../nbs/train/40_loop.ipynb #a0856402
-def batch_size(batch:dict)->int: return len(next(v for v in batch.values() if isinstance(v, Tensor)))
+def batch_size(batch:dict)->int:
+    return len(next(v for v in batch.values() if isinstance(v, Tensor)))
 
 # %% ../../nbs/train/40_loop.ipynb #953f492d
 def mean_losses(parts:list)->dict: # Name → scalar
@@ -426,14 +441,16 @@ class Built(NamedTuple):
 class Recipe(NamedTuple):
     "How a configuration becomes a training"
     build:Callable # `(cfg, rank, world) → Built`, for one of `world` processes
-    watch:Callable # `(cfg, st, out) → list of callbacks`: who measures and draws, into the folder `out`
+    # `(cfg, st, out) → list of callbacks`: who measures and draws, into the folder `out`
+    watch:Callable
     describe:Callable # `model → str`, its line of the plan
     opens:str='tok1d.hub.pretrained.load' # What opens the finished folder
 
 def recipe_of(cfg)->Recipe:
     "How the model of a configuration is trained"
     kind = family_of(cfg)
-    if not kind.recipe: raise ValueError(f'{kind.name} has no recipe: its family was registered without one')
+    if not kind.recipe:
+        raise ValueError(f'{kind.name} has no recipe: its family was registered without one')
     return resolve(kind.recipe)
 
 # %% ../../nbs/train/40_loop.ipynb #b1f4633c

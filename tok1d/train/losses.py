@@ -17,7 +17,9 @@ PIXEL_LOSSES = dict(l1=F.l1_loss, l2=F.mse_loss)
 # %% ../../nbs/train/10_losses.ipynb #a85b5fbc
 def pixel_loss(kind:str): # `l1` or `l2`
     "The loss of that name, `(prediction, target) → scalar`"
-    if kind not in PIXEL_LOSSES: raise ValueError(f'losses.reconstruction_loss is {kind!r}; accepted: {", ".join(PIXEL_LOSSES)}.')
+    if kind not in PIXEL_LOSSES:
+        raise ValueError(
+            f'losses.reconstruction_loss is {kind!r}; accepted: {", ".join(PIXEL_LOSSES)}.')
     return PIXEL_LOSSES[kind]
 
 # %% ../../nbs/train/10_losses.ipynb #0750adfd
@@ -31,9 +33,13 @@ def gradient_loss(x:Tensor, # Prediction, `b c h w`
 # %% ../../nbs/train/10_losses.ipynb #71b42a2b
 def spread_loss(z:Tensor, # Latents, `b n d`
                )->Tensor: # Scalar
-    "How much the latents of different images crowd, averaged over tokens (Wang & Isola 2020, eq. 2)"
+    """How much the latents of different images crowd, averaged over tokens (Wang & Isola 2020, eq
+
+    2).
+    """
     z = F.normalize(z.float(), dim=-1).transpose(0, 1)  # n b d
-    e = (4*(z@z.transpose(1, 2))-4).exp(); b = e.shape[1]
+    e = (4*(z@z.transpose(1, 2))-4).exp()
+    b = e.shape[1]
     return ((e.sum((1,2))-b).clamp(min=1e-9)/(b*(b-1))).log().mean()
 
 # %% ../../nbs/train/10_losses.ipynb #1b26ce80
@@ -61,10 +67,12 @@ class NLayerDiscriminator(nn.Module):
         act = lambda: nn.LeakyReLU(.1)
         cs = [hidden_channels*2**max(0, i-1) for i in range(num_stages+1)]
         self.block_in = nn.Sequential(nn.Conv2d(num_channels, cs[0], 5, padding=2), act())
-        self.blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(i, o, 3, padding=1), Blur(), nn.GroupNorm(32, o), act())
-                                    for i,o in zip(cs, cs[1:]))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(i, o, 3, padding=1), Blur(), nn.GroupNorm(32, o), act())
+            for i,o in zip(cs, cs[1:]))
         self.pool = nn.AdaptiveMaxPool2d(16)
-        self.to_logits = nn.Sequential(nn.Conv2d(cs[-1], cs[-1], 1), act(), nn.Conv2d(cs[-1], 1, 5, padding=2))
+        self.to_logits = nn.Sequential(nn.Conv2d(cs[-1], cs[-1], 1), act(),
+                                       nn.Conv2d(cs[-1], 1, 5, padding=2))
 
     def forward(self, x): # b 3 h w
         x = self.block_in(x)
@@ -109,8 +117,11 @@ def mlm_loss(logits:Tensor, # `b n k`
              unmasked:float=0., # Weight of the tokens that were shown
             )->tuple: # Loss, accuracy; scalars
     "Cross-entropy of masked tokens (MaskGIT)"
-    ce = F.cross_entropy(logits.float().transpose(1,2), targets, label_smoothing=smoothing, reduction='none')  # b n
-    m = masked.to(ce); w = m + (1-m)*unmasked
+    # b n
+    ce = F.cross_entropy(logits.float().transpose(1,2), targets, label_smoothing=smoothing,
+                         reduction='none')
+    m = masked.to(ce)
+    w = m + (1-m)*unmasked
     right = (logits.argmax(-1)==targets)*m
     return (ce*w).sum()/(w.sum()+1e-8), (right.sum(1)/(m.sum(1)+1e-8)).mean()
 

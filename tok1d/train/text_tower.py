@@ -25,7 +25,10 @@ def swap_words(caption:str, # As it is
               )->str: # The caption itself if no two words can be swapped
     "A caption in which two words have changed places"
     parts = re.findall(r'\w+|\W+', caption)
-    at = [i for i,w in enumerate(parts) if len(w)>2 and w.isalpha() and w not in ('and','the','with')]
+    at = [
+        i for i,w in enumerate(parts)
+        if len(w)>2 and w.isalpha() and w not in ('and','the','with')
+    ]
     a,b = torch.randint(len(at) or 1, (2,), generator=generator).tolist()
     if ':' in caption or len({parts[i] for i in at})<2: return caption
     while parts[at[a]]==parts[at[b]]: b = (b+1)%len(at)
@@ -64,11 +67,14 @@ class ContrastiveTask(Task):
         wrong = [swap_words(c, generator) for c in captions] if self.swapped else []
         t,*w = self.model.encode_text(captions + wrong).split(len(captions))
         same = torch.tensor([[a==b for b in captions] for a in captions], device=x.device)
-        differ = torch.tensor([a!=b for a,b in zip(captions, wrong)], device=x.device) if w else None
+        differ = torch.tensor([a!=b
+                               for a,b in zip(captions, wrong)], device=x.device) if w else None
         scale = self.model.logit_scale.exp().clamp(max=100)
         loss,found = contrastive_loss(x, t, same, scale, *w, differ)
         seen = dict(loss=loss, accuracy=found.detach(), scale=scale.detach())
-        if w: seen['told_apart'] = ((x*t).sum(1)>(x*w[0]).sum(1))[differ].float().mean().nan_to_num().detach()
+        if w:
+            seen['told_apart'] = ((x*t).sum(1)
+                                  >(x*w[0]).sum(1))[differ].float().mean().nan_to_num().detach()
         return seen,{}
 
 # %% ../../nbs/train/38_text_tower.ipynb #fcf89908
@@ -93,19 +99,26 @@ class Retrieval(Measuring):
 def retrieval(model:nn.Module, # `TextTower`
               images:Tensor, captions:list[str])->dict: # Shares in [0, 1]
     "Images that find their caption among all, and that tell it from itself with two words swapped"
-    g = torch.Generator().manual_seed(0); wrong = [swap_words(c, g) for c in captions]
+    g = torch.Generator().manual_seed(0)
+    wrong = [swap_words(c, g) for c in captions]
     x = torch.cat([model.encode_image(i.to(model.device)) for i in images.split(64)])
     t,w = model.encode_text(captions),model.encode_text(wrong)
     best = (x@t.T).argmax(1).tolist()
     found = sum(captions[i]==c for i,c in zip(best, captions))/len(captions)
-    apart = [r>s for r,s,a,b in zip((x*t).sum(1).tolist(), (x*w).sum(1).tolist(), captions, wrong) if a!=b]
-    return dict(found=found, by_chance=1/len(captions)) | (dict(told_apart=sum(apart)/len(apart)) if apart else {})
+    apart = [
+        r>s
+        for r,s,a,b in zip((x*t).sum(1).tolist(), (x*w).sum(1).tolist(), captions, wrong)
+        if a!=b
+    ]
+    return dict(found=found, by_chance=1/len(captions)) | (dict(told_apart=sum(apart)/
+                                                                len(apart)) if apart else {})
 
 # %% ../../nbs/train/38_text_tower.ipynb #611e15b6
 def build_tower(cfg, rank:int=0, world:int=1)->Built: # For one of `world` processes
     "Tower, task and captioned images"
     if not cfg.dataset.params.dataset_with_text_label:
-        raise ValueError('A text tower learns from captions: set dataset.params.dataset_with_text_label=true')
+        raise ValueError(
+            'A text tower learns from captions: set dataset.params.dataset_with_text_label=true')
     model = family_class(family_of(cfg))(cfg)
     report = init_weights(model, *filter(None, [cfg.experiment.init_weight]))
     task = ContrastiveTask(model, cfg.model.text_tower.swapped_captions)
@@ -125,4 +138,5 @@ def describe_tower(model:nn.Module)->str:
     return (f'{model_size(model)}; {model.text_parameters()/1e6:.2f} M of them in the text half, '
             f'{len(model.vocabulary):,} words and pieces')
 
-tower_recipe = Recipe(build_tower, watch_tower, describe_tower, 'tok1d.models.text.TextEncoder.load')
+tower_recipe = Recipe(build_tower, watch_tower, describe_tower,
+                      'tok1d.models.text.TextEncoder.load')
