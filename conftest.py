@@ -60,16 +60,30 @@ def pytest_cmdline_main(config):
 def run_flags(config): return set(filter(None, config.getoption('--run').split(',')))
 
 def pytest_collection_modifyitems(config, items):
+    # the longest first, or one process would be left alone with them at the end
+    items.sort(key=lambda item: not for_readers(item.path))
     if 'slow' in run_flags(config): return
     for item in items:
         if item.get_closest_marker('slow'):
             item.add_marker(pytest.mark.skip(reason='slow: pytest --run slow'))
 
-def run_notebook(path, skip, visible=False):
-    """Run the cells of a notebook that carry none of the flags in `skip`; the traceback, if there
-    is one.
+def hidden(cell):
+    "Does the page show nothing of this cell?"
+    directives = getattr(cell, 'directives_', {})
+    return 'hide' in directives or directives.get('echo:', [''])[0].lower() == 'false'
 
-    `visible` ones only, in a folder of their own: what a reader of the page can paste.
+def idle(cell, skip):
+    "Is there nothing to run in this cell, as one of the flags in `skip` or its own say?"
+    if cell.cell_type != 'code' or 'nbdev_export(' in cell.source: return True
+    directives = getattr(cell, 'directives_', {})
+    return directives.get('eval:', [''])[0].lower() == 'false' or bool(skip & directives.keys())
+
+def for_readers(path): return path.parent.name == 'tutorials' or path.name == 'index.ipynb'
+
+def run_notebook(path, skip):
+    """Run the cells of a notebook that carry none of the flags in `skip`; the traceback, if there is one.
+
+    Of a page for readers first what they see and can paste, in a folder of its own, then the hidden cells.
     """
     import matplotlib
     matplotlib.use('agg')
@@ -79,17 +93,13 @@ def run_notebook(path, skip, visible=False):
     from nbdev.process import NBProcessor
     nb = NBProcessor(path, procs=FrontmatterProc, process=True).nb
     if str2bool(nb.frontmatter_.get('skip_exec', False)): return
-    def left_out(cell):
-        if cell.cell_type != 'code' or 'nbdev_export(' in cell.source: return True
-        directives = getattr(cell, 'directives_', {})
-        if visible and ('hide' in directives
-                        or directives.get('echo:', [''])[0].lower() == 'false'):
-            return True
-        return directives.get('eval:', [''])[0].lower() == 'false' or bool(skip & directives.keys())
     shell = CaptureShell(path)
-    try:
-        folder = tempfile.mkdtemp() if visible else path.parent
+    def run(folder, left_out):
         with working_directory(folder): shell.run_all(nb, exc_stop=True, preproc=left_out)
+    try:
+        if not for_readers(path): return run(path.parent, lambda cell: idle(cell, skip))
+        run(tempfile.mkdtemp(), lambda cell: idle(cell, skip) or hidden(cell))
+        run(path.parent, lambda cell: idle(cell, skip) or not hidden(cell))
     except Exception: return shell.prettytb(fname=path)
 
 def die_with(parent):
@@ -100,13 +110,13 @@ def die_with(parent):
     while os.getppid() == parent: time.sleep(1)
     os.killpg(0, signal.SIGKILL)
 
-def in_child(conn, path, skip, visible):
+def in_child(conn, path, skip):
     os.setsid()  # so that a notebook out of time goes with all it started
     Thread(target=die_with, args=(os.getppid(),), daemon=True).start()
     os.environ.update(IN_TEST='1', HF_HUB_OFFLINE='1')
     # as in a kernel: DataLoader workers see classes defined in the notebook
     mp.set_start_method('fork', force=True)
-    try: conn.send(run_notebook(path, skip, visible))
+    try: conn.send(run_notebook(path, skip))
     except BaseException as e: conn.send(f'{type(e).__name__}: {e}')
 
 class NotebookFailed(Exception): pass
@@ -119,9 +129,8 @@ class NotebookItem(pytest.Item):
         ctx = mp.get_context('spawn' if early else 'forkserver')
         if not early: ctx.set_forkserver_preload(PRELOAD)
         here, there = ctx.Pipe(duplex=False)
-        child = ctx.Process(
-            target=in_child, args=(there, self.path, skipped_flags() - run_flags(self.config),
-                                   self.name == 'visible'))
+        skip = skipped_flags() - run_flags(self.config)
+        child = ctx.Process(target=in_child, args=(there, self.path, skip))
         child.start()
         there.close()
         try: failure = here.recv() if wait([here], TIMEOUT) else f'not done after {TIMEOUT} s'
@@ -131,16 +140,14 @@ class NotebookItem(pytest.Item):
         if failure: raise NotebookFailed(failure)
 
     def repr_failure(self, excinfo, style=None):
-        return str(excinfo.value) if isinstance(
-            excinfo.value, NotebookFailed) else super().repr_failure(excinfo, style)
+        if isinstance(excinfo.value, NotebookFailed): return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
 
-    def reportinfo(self): return self.path, 0, f'{self.path.relative_to(ROOT)} {self.name}'
+    def reportinfo(self): return self.path, 0, str(self.path.relative_to(ROOT))
 
 class NotebookFile(pytest.File):
     def collect(self):
         yield NotebookItem.from_parent(self, name='run')
-        if self.path.parent.name == 'tutorials' or self.path.name == 'index.ipynb':
-            yield NotebookItem.from_parent(self, name='visible')
 
 def pytest_collect_file(file_path, parent):
     if file_path.suffix != '.ipynb' or not file_path.is_relative_to(ROOT/'nbs'): return

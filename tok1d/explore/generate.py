@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 import torch
 from torch import Tensor
-from ..basics import default_device
+from ..basics import default_device, whole
 from .tokens import decode_some
 from ..hub.pretrained import list_pretrained, load_pipeline
 from ..sample.pipeline import Pipeline, seed_each
@@ -56,8 +56,7 @@ def some(n:int, # Steps there are
          most:int, # Wanted at most
         )->list[int]: # From 0, rising
     "Evenly spaced steps, the last one among them"
-    if most<1: raise ValueError(f'frames={most}: give at least 1, the finished picture')
-    count = min(n, most)
+    count = min(n, whole('frames', most, 1))
     return [round(n-1 - i*(n-1)/max(1, count-1)) for i in reversed(range(count))]
 
 # %% ../../nbs/explore/18_generate.ipynb #1e44df03
@@ -105,8 +104,7 @@ def draw(pipe:Pipeline,
          **settings, # Of the sampler, see `knobs`
         )->Drawn:
     "Draw pictures, and look at some of the steps"
-    if count<1: raise ValueError(f'count={count}: give at least 1 picture')
-    seeds = seed_each(seed, count)
+    seeds = seed_each(seed, whole('count', count, 1))
     asked = pipe.asked([label]*count)
     with torch.inference_mode():
         run = [(step.tokens.cpu(), step.known.cpu(), guessed(step).cpu())
