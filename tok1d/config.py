@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'SUFFIXES', 'REFERENCES', 'EXTRA', 'opt',
-           'Experiment', 'BottleneckKeys', 'VQModel', 'Generator', 'MaskGen', 'Losses', 'DataParams', 'Preprocessing',
-           'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler', 'Training', 'TextTower',
-           'Model', 'Config', 'Key', 'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path', 'is_path',
-           'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config', 'list_presets',
-           'load_config', 'written_out', 'anchor', 'to_dict', 'save_config', 'add_section']
+           'Experiment', 'BottleneckKeys', 'TokenizerNetwork', 'VQModel', 'GeneratorNetwork', 'Generator',
+           'MaskGenNetwork', 'MaskGen', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams', 'Preprocessing',
+           'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler', 'OptimizationKeys', 'Training',
+           'TextTower', 'Model', 'Config', 'Key', 'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path',
+           'is_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config',
+           'list_presets', 'load_config', 'written_out', 'anchor', 'to_dict', 'save_config', 'add_section']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, glob, json, math, os, reprlib, tempfile, yaml
@@ -92,8 +93,8 @@ class BottleneckKeys:
 
 # %% ../nbs/00_config.ipynb #591e82fc
 @dataclass
-class VQModel(BottleneckKeys):
-    "A 1D tokenizer"
+class TokenizerNetwork(BottleneckKeys):
+    "Encoder and decoder of a 1D tokenizer"
     vit_enc_model_size: Optional[str] = opt(None, 'Size of the encoder', choices=SIZES)
     vit_dec_model_size: Optional[str] = opt(None, 'Size of the decoder', choices=SIZES)
     vit_enc_patch_size: int = opt(16, 'Patch of the encoder, in pixels', gt=0, le=MOST)
@@ -103,6 +104,11 @@ class VQModel(BottleneckKeys):
     is_legacy: bool = opt(True, 'Latent layout and decoder head of the two-stage checkpoints?')
     pretrained_tokenizer_weight: Optional[str] = opt(None, 'Weights of the MaskGIT-VQGAN',
                                                      path=True)
+
+# %% ../nbs/00_config.ipynb #dc7ccb33
+@dataclass
+class VQModel(TokenizerNetwork):
+    "A 1D tokenizer"
     text_context_length: int = opt(77, 'Text tokens a text-aware decoder sees', gt=0, le=MOST)
     text_embed_dim: int = opt(768, 'Channels per text token', gt=0, le=MOST)
     text_encoder: str = opt(
@@ -124,8 +130,8 @@ MASK_SCHEDULES = ('root', 'square', 'cosine', 'arccos', 'linear')
 
 # %% ../nbs/00_config.ipynb #2fac8c9e
 @dataclass
-class Generator:
-    "A class-conditional generator and the settings of its sampler"
+class GeneratorNetwork:
+    "The network of a class-conditional generator, and how it is trained"
     model_type: Optional[str] = opt(
         None,
         'MaskGIT with one of two backbones, or RAR; where absent, RAR if `num_steps` is absent '
@@ -145,6 +151,11 @@ class Generator:
     randomness_anneal_start: int = opt(125_000, 'RAR: step at which orders begin to turn raster',
                                        ge=0)
     randomness_anneal_end: int = opt(187_500, 'RAR: step from which every order is raster', ge=0)
+
+# %% ../nbs/00_config.ipynb #e1a79ea9
+@dataclass
+class Generator(GeneratorNetwork):
+    "A class-conditional generator and the settings of its sampler"
     num_steps: Optional[int] = opt(None, 'Sampling steps', gt=0, le=MOST)
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     randomize_temperature: Optional[float] = opt(None, 'Sampling temperature', ge=0)
@@ -157,8 +168,8 @@ class Generator:
 
 # %% ../nbs/00_config.ipynb #259a30e3
 @dataclass
-class MaskGen:
-    "A text-conditional generator and the settings of its sampler"
+class MaskGenNetwork:
+    "The network of a text-conditional generator, and how it is trained"
     decoder_embed_dim: Optional[int] = opt(None, 'Width', gt=0, le=MOST)
     decoder_depth: Optional[int] = opt(None, 'Layers', gt=0, le=DEEPEST)
     decoder_num_heads: int = opt(16, 'Attention heads', gt=0, le=MOST)
@@ -170,6 +181,11 @@ class MaskGen:
                                      ge=0, le=MOST)
     weight_tying: bool = opt(True, 'Share token embeddings with the output layer?')
     diffusion_batch_mul: int = opt(4, 'KL: noise levels drawn per token in training', gt=0, le=MOST)
+
+# %% ../nbs/00_config.ipynb #01035e20
+@dataclass
+class MaskGen(MaskGenNetwork):
+    "A text-conditional generator and the settings of its sampler"
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     clip_denoised: Optional[float] = opt(
         None, 'KL: bound of a scaled token in sampling, for models of short trainings', gt=0)
@@ -188,8 +204,8 @@ class MaskGen:
 
 # %% ../nbs/00_config.ipynb #599ad7b5
 @dataclass
-class Losses:
-    "Weights of the loss terms, and the steps at which they start"
+class PixelLosses:
+    "Losses of single pixels, and of the tokens"
     reconstruction_loss: str = opt('l2', 'Pixel loss', choices=('l1', 'l2'))
     reconstruction_weight: float = opt(1.0, 'Weight of the pixel loss', ge=0)
     l1_weight: float = opt(0.0, 'Weight of an L1 loss beside it', ge=0)
@@ -204,6 +220,11 @@ class Losses:
     quantizer_weight: float = opt(1.0, 'Weight of codebook and commitment loss', ge=0)
     kl_weight: float = opt(1e-6, "Weight of a VAE's divergence from the prior", ge=0)
     logvar_init: float = opt(0.0, 'Fixed log-variance of the reconstruction, VAE')
+
+# %% ../nbs/00_config.ipynb #50ea1fd5
+@dataclass
+class PictureLosses(PixelLosses):
+    "Losses that networks compute: perceptual and GAN"
     perceptual_loss: Optional[str] = opt(
         None,
         'Network: lpips, convnext_s, efficientnet_lite0, or several with their weights, such as '
@@ -218,6 +239,11 @@ class Losses:
     lecam_regularization_weight: float = opt(
         0.0, 'Weight of the LeCam regulariser of the discriminator', ge=0)
     lecam_ema_decay: float = opt(0.999, 'Decay of its running means', ge=0, le=1)
+
+# %% ../nbs/00_config.ipynb #13161bd9
+@dataclass
+class Losses(PictureLosses):
+    "Weights of the loss terms, and the steps at which they start"
     label_smoothing: float = opt(0.0, 'Label smoothing of token prediction', ge=0, le=1)
     loss_weight_unmasked_token: float = opt(0.0, 'Weight of tokens that were not masked', ge=0)
     diffloss_d: int = opt(8, 'Blocks of the diffusion MLP', gt=0, le=DEEPEST)
@@ -314,8 +340,8 @@ class LRScheduler:
 
 # %% ../nbs/00_config.ipynb #8c209584
 @dataclass
-class Training:
-    "The training loop"
+class OptimizationKeys:
+    "Batches, number formats and steps"
     gradient_accumulation_steps: int = opt(1, 'Batches per optimizer step', gt=0, le=MOST)
     per_gpu_batch_size: int = opt(32, 'Images per process and batch', gt=0, le=MOST)
     mixed_precision: str = opt('no', 'Number format of the forward pass',
@@ -331,6 +357,11 @@ class Training:
                                          gt=0)
     grad_checkpointing: bool = opt(False,
                                    'Recompute activations in the backward pass to save memory?')
+
+# %% ../nbs/00_config.ipynb #0173703d
+@dataclass
+class Training(OptimizationKeys):
+    "The training loop"
     quantizer_start: int = opt(
         0, 'Steps without quantizing, before the codebook is started by k-means', ge=0)
     revive_until: int = opt(0, 'Step until which dead codes are revived; 0 never', ge=0)

@@ -587,6 +587,19 @@ def _settle(out, counts, fixed): # one folder, one build
             json.dumps({**old, **fixed, **{k:n
                                            for k,(n,_) in counts.items()}}, indent=1))
 
+# %% ../../nbs/data/30_embedded.ipynb #9d2afe28
+def _chosen(sources, photos):
+    "The sources to render, in a list"
+    sources = [sources] if isinstance(sources, str) else list(sources)
+    if not sources or set(sources)-{'A','B','photos'}:
+        raise ValueError(f"`sources` is {sources}; take some of 'A', 'B', 'photos'")
+    return [s for s in sources if photos or s!='photos']
+
+def _counts(sources, n, photos):
+    "How many of each source that has a number, and how many a shard"
+    counts = {'A': ('n', (n, per_A)), 'photos': ('photos', (photos, per_shard))}
+    return dict(counts[s] for s in ('A', 'photos') if s in sources)
+
 # %% ../../nbs/data/30_embedded.ipynb #8f369f60
 def build(out, # Folder for the shards
           n:int=22_000, # Drawings of A, both sides of the split together
@@ -598,22 +611,16 @@ def build(out, # Folder for the shards
           cache=None, # Folder that keeps packages; `out/cache` if None
          )->Path: # `out`
     "Render the data set: `{A,B,photo}-{train,heldout}-*.tar`; shards that exist are kept"
-    sources, out = [sources] if isinstance(sources, str) else list(sources), Path(out)
-    if not sources or set(sources)-{'A','B','photos'}:
-        raise ValueError(f"`sources` is {sources}; take some of 'A', 'B', 'photos'")
+    out = Path(out)
+    sources = _chosen(sources, photos)
     if min(n, jobs, size, photos+1)<1:
         raise ValueError(
             f'n={n}, jobs={jobs}, size={size} must be at least 1, photos={photos} at least 0')
-    if not photos: sources = [s for s in sources if s!='photos']
     need_packages()
     cache = Path(cache or out/'cache')
     cache.mkdir(parents=True, exist_ok=True)
-    counts = {
-        k:v
-        for k,v,src in (('n',(n,per_A),'A'), ('photos',(photos,per_shard),'photos'))
-        if src in sources
-    }
-    _settle(out, counts, dict(seed=seed, size=size, split=table('sources')['split']))
+    _settle(out, _counts(sources, n, photos),
+            dict(seed=seed, size=size, split=table('sources')['split']))
     plans = dict(A=lambda: _plan_A(out, n, seed, size), B=lambda: _plan_B(out, cache, size),
                  photos=lambda: _plan_photos(out, cache, photos, seed, size))
     _work([j for s in sources for j in plans[s]()], jobs)
