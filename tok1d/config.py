@@ -9,7 +9,8 @@ __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'RE
            'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler', 'OptimizationKeys', 'Training',
            'TextTower', 'Model', 'Config', 'Key', 'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path',
            'is_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config',
-           'list_presets', 'load_config', 'written_out', 'anchor', 'to_dict', 'save_config', 'add_section']
+           'list_presets', 'written_out', 'anchor', 'read_file', 'load_config', 'nested', 'to_dict', 'save_config',
+           'add_section']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, glob, json, math, os, reprlib, tempfile, yaml
@@ -773,11 +774,87 @@ def _find(name_or_path):
             if (path/f).is_file(): return path/f
         raise ValueError(f"no config.yaml or config.json in the folder {shown(path)}")
     if os.path.isfile(path): return path
-    stem = path.stem.lower().replace('-', '_')
-    near = [p for p in list_presets() if stem and p.startswith(stem)] or difflib.get_close_matches(
-        stem, list_presets(), 4, .5)
-    hint = f"; presets with a similar name: {', '.join(near)}" if near else f"; presets: {', '.join(list_presets())}"
-    raise ValueError(f"no preset and no file called {_show(name)}{hint}")
+    raise ValueError(f"no preset and no file called {_show(name)}; {_similar(path.stem)}")
+
+def _similar(stem):
+    "Presets that may have been meant"
+    known, stem = list_presets(), stem.lower().replace('-', '_')
+    near = [p for p in known if stem and p.startswith(stem)]
+    near = near or difflib.get_close_matches(stem, known, 4, .5)
+    if near: return f"presets with a similar name: {', '.join(near)}"
+    return f"presets: {', '.join(known)}"
+
+# %% ../nbs/00_config.ipynb #e6c50bf4
+REFERENCES = ['experiment.init_weight', 'experiment.tokenizer_checkpoint',
+              'experiment.generator_checkpoint', 'model.vq_model.pretrained_tokenizer_weight',
+              'model.vq_model.text_encoder', 'model.text_tower.vocabulary']
+
+# %% ../nbs/00_config.ipynb #5cbcebfd
+def written_out(name:Union[str, Path], # A path, or the name of a model
+                folder:Optional[Path]=None, # Looked at after the current folder
+               )->str:
+    "The full path of a file or folder that is there; a name that means the same everywhere stays"
+    text = str(name)
+    # it ships with the package
+    if (_presets().parent/'weights'/text).is_dir() and '/' not in text: return text
+    places = [read_path(name), *([folder/text] if folder else [])]
+    there = next((p for p in places if os.path.exists(p)), None)
+    return text if there is None else os.path.abspath(there)
+
+def anchor(flat:dict, # `{dotted name: value}`, changed in place
+           folder:Optional[Path]=None, # Looked at after the current folder
+          )->dict: # The same
+    "Write out in full every reference to a file or folder that is there"
+    for name in REFERENCES:
+        if flat.get(name) and '${' not in flat[name]: flat[name] = written_out(flat[name], folder)
+    return flat
+
+# %% ../nbs/00_config.ipynb #8f57bcd2
+def _read_tree(path):
+    "What is written in a file, as plain Python"
+    try: text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as e:
+        raise ValueError(f"cannot read {shown(path)}: {e}") from None
+    tree = _parse(text, shown(path))
+    return {} if tree is None else tree
+
+def _take_bases(tree, path)->list:
+    "The files that `tree` is based on; their names are taken out of it"
+    if not isinstance(tree, Mapping) or path.suffix=='.json' or 'base' not in tree: return []
+    given = tree.pop('base')
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        raise ValueError(f"base in {shown(path)} is a preset's name, a path, or a list of them; "
+                         f"got {_show(given)}")
+    return [_find_base(n, path) for n in names]
+
+def _find_base(name, path):
+    "A preset, else a file beside the one at `path`, else one that ships with the presets"
+    places = [path.parent/read_path(name), _presets()/name]
+    there = next((p for p in places if os.path.exists(p)), name)
+    try: return _find(name if name in list_presets() else there)
+    except ValueError as e: raise ValueError(f"base in {shown(path)}: {e}") from None
+
+# %% ../nbs/00_config.ipynb #3e8ea2ff
+def read_file(name_or_path:Union[str, Path], # Preset, file or folder, as for `load_config`
+             )->dict: # `{dotted name: value}`
+    "What a file says, and for what it leaves out what its bases say"
+    return _with_bases(_find(name_or_path), (), {})
+
+def _with_bases(path, above, done):
+    "`read_file` below the files `above`; each file is read once and kept in `done`"
+    here = path.resolve()
+    if here in above:
+        circle = ' → '.join(p.name for p in (*above[above.index(here):], here))
+        raise ValueError(f"base in {shown(above[-1])} leads in a circle: {shown(circle)}")
+    if here in done: return done[here]
+    tree, flat = _read_tree(path), {}
+    for base in _take_bases(tree, path): flat |= _with_bases(base, (*above, here), done)
+    own = _flatten(tree, f' in {shown(path)}')
+    # a model's own file says what its run used
+    if path.suffix!='.json': anchor(own, None if _presets() in path.parents else path.parent)
+    done[here] = flat | own
+    return done[here]
 
 # %% ../nbs/00_config.ipynb #fc553054
 def _plain_text(raw, path):
@@ -811,59 +888,36 @@ def _plugins_in(overrides)->list[str]:
     return [name for o in named for name in _override(o)[1]]
 
 # %% ../nbs/00_config.ipynb #9a319927
-def load_config(
-    name_or_path:Union[str,
-                       Path], # Preset, `.yaml` or `.json` file, or folder with a `config.yaml`
-    # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
-    overrides:Union[Iterable, Mapping]=(),
-)->DictConfig: # Every key present and typed
+def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file, folder with one
+                # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
+                overrides:Union[Iterable, Mapping]=(),
+               )->DictConfig: # Every key present and typed
     "Read a configuration and change some of it"
     path = _find(name_or_path)
-    try: tree = _parse(path.read_text(encoding='utf-8'), shown(path))
-    except (OSError, UnicodeDecodeError) as e:
-        raise ValueError(f"cannot read {shown(path)}: {e}") from None
     if isinstance(overrides, str): overrides = [overrides]
     if not isinstance(overrides, Iterable):
         raise ValueError(f"overrides are a list of 'key=value', or a dict; got {_show(overrides)}")
     if not isinstance(overrides, Mapping): overrides = list(overrides)
     if named := _plugins_in(overrides): load_plugins(named)
-    flat = _flatten({} if tree is None else tree, f' in {shown(path)}')
-    pairs = overrides.items() if isinstance(overrides,
-                                            Mapping) else [_override(o) for o in overrides]
+    flat = dict(read_file(path))
+    named = isinstance(overrides, Mapping)
+    pairs = overrides.items() if named else [_override(o) for o in overrides]
     for name,v in pairs: flat |= _flatten({name:v}, ' given as override')
-    # a model's own file says what its run used
-    if path.suffix!='.json': anchor(flat, None if path.parent==_presets() else path.parent)
+    if path.suffix!='.json': anchor(flat, None if _presets() in path.parents else path.parent)
     return to_config(flat, f' in {shown(path)}' + (' with its overrides' if pairs else ''))
 
-# %% ../nbs/00_config.ipynb #e6c50bf4
-REFERENCES = [
-    f'experiment.{k}' for k in ('init_weight', 'tokenizer_checkpoint', 'generator_checkpoint')
-]
-REFERENCES += [
-    'model.vq_model.pretrained_tokenizer_weight', 'model.vq_model.text_encoder',
-    'model.text_tower.vocabulary']
-
-# %% ../nbs/00_config.ipynb #5cbcebfd
-def written_out(name:Union[str, Path], # A path, or the name of a model
-                folder:Optional[Path]=None, # Looked at after the current folder
-               )->str:
-    "The full path of a file or folder that is there; a name that means the same everywhere stays"
-    text = str(name)
-    # it ships with the package
-    if (_presets().parent/'weights'/text).is_dir() and '/' not in text: return text
-    places = [read_path(name), *([folder/text] if folder else [])]
-    there = next((p for p in places if os.path.exists(p)), None)
-    return text if there is None else os.path.abspath(there)
-
-def anchor(flat:dict, # `{dotted name: value}`, changed in place
-           folder:Optional[Path]=None, # Looked at after the current folder
-          )->dict: # The same
-    "Write out in full every reference to a file or folder that is there"
-    for name in REFERENCES:
-        if flat.get(name) and '${' not in flat[name]: flat[name] = written_out(flat[name], folder)
-    return flat
-
 # %% ../nbs/00_config.ipynb #706705a0
+def nested(flat:dict, # `{dotted name: value}`
+          )->dict:
+    "Dotted names as a nesting"
+    out = {}
+    for name,v in flat.items():
+        *parents, last = name.split('.')
+        section = out
+        for p in parents: section = section.setdefault(p, {})
+        section[last] = v
+    return out
+
 def to_dict(cfg:Any, # A configuration, whole or partial
             minimal:bool=True, # Only the keys that differ from their defaults?
            )->dict: # Plain nested dict, references resolved
@@ -872,14 +926,8 @@ def to_dict(cfg:Any, # A configuration, whole or partial
     tree = OmegaConf.to_container(cfg, resolve=True)
     if not minimal: return tree
     raw = _flatten(OmegaConf.to_container(cfg, resolve=False))
-    out = {}
-    for name,k in KEYS.items():
-        if raw[name]==k.default: continue
-        *parents, last = name.split('.')
-        old, new = tree, out
-        for p in parents: old, new = old[p], new.setdefault(p, {})
-        new[last] = old[last]
-    return out
+    resolved = _flatten(tree)
+    return nested({n: resolved[n] for n,k in KEYS.items() if raw[n]!=k.default})
 
 # %% ../nbs/00_config.ipynb #1f7b9b4a
 def save_config(cfg:Any, # A configuration, whole or partial
