@@ -445,5 +445,5 @@ def build_data(out:Shards=Path('data/embedded'), characters:Characters=22_000,
 
     Needs the development packages and a network.
     """
-    from tok1d.data.embedded import build
+    from tok1d.data.drawing import build
     typer.echo(f'Written: {build(out, n=characters, jobs=jobs, photos=photos, seed=seed)}')
