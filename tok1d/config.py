@@ -76,7 +76,6 @@ class Experiment:
 # %% ../nbs/00_config.ipynb #e2d732b9
 SIZES = ('tiny', 'small', 'base', 'large')
 
-# %% ../nbs/00_config.ipynb #31879c0f
 @dataclass
 class BottleneckKeys:
     "What makes the tokens of a 1D tokenizer"
@@ -129,7 +128,6 @@ class VQModel(TokenizerNetwork):
 # %% ../nbs/00_config.ipynb #59d05a33
 MASK_SCHEDULES = ('root', 'square', 'cosine', 'arccos', 'linear')
 
-# %% ../nbs/00_config.ipynb #2fac8c9e
 @dataclass
 class GeneratorNetwork:
     "The network of a class-conditional generator, and how it is trained"
@@ -294,7 +292,6 @@ class Preprocessing:
     random_shift: float = opt(0.0, 'Largest random shift, as a share of the side', ge=0, le=1)
     random_scale: List[float] = opt([1.0, 1.0], 'Smallest and largest random scale', gt=0, size=2)
 
-# %% ../nbs/00_config.ipynb #482b4047
 @dataclass
 class Dataset:
     "Data and its preparation"
@@ -316,7 +313,6 @@ class OptimizerParams:
     weight_decay: float = opt(1e-4, 'Weight decay', ge=0)
     epsilon: float = opt(1e-8, 'Added to the denominator', gt=0)
 
-# %% ../nbs/00_config.ipynb #27e9a686
 @dataclass
 class Optimizer:
     "The optimizer"
@@ -332,7 +328,6 @@ class SchedulerParams:
     end_lr: float = opt(0.0, 'Learning rate at the last step', ge=0)
     decay_steps: Optional[int] = opt(None, 'constant_cosine: length of the final cosine', ge=0)
 
-# %% ../nbs/00_config.ipynb #cbe5e1a1
 @dataclass
 class LRScheduler:
     "The learning rate over the run"
@@ -394,7 +389,6 @@ class TextTower:
     vit_patch_size: int = opt(8, 'Its patches, in pixels', gt=0, le=MOST)
     swapped_captions: bool = opt(True, 'Contrast each image with its caption, two words swapped?')
 
-# %% ../nbs/00_config.ipynb #bc976d00
 @dataclass
 class Model:
     "The networks"
@@ -457,7 +451,6 @@ _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 160
 _show = _brief.repr  # what was given may be endless
 
-# %% ../nbs/00_config.ipynb #1e88a4dc
 SECTIONS = [n for n in _walk(Config) if isinstance(n, str)]
 KEYS = {k.name:k for k in _walk(Config) if isinstance(k, Key)}
 
@@ -499,7 +492,6 @@ def _float(v):
     if not math.isfinite(v): raise ValueError
     return v
 
-# %% ../nbs/00_config.ipynb #cca8bb3f
 def _bool(v):
     text = str(v).lower() if isinstance(v, (bool, int, str)) else None
     if text in ('true', 'yes', 'on', '1'): return True
@@ -511,7 +503,6 @@ def _str(v):
     if not isinstance(v, (str, bool, int, float, date, PurePath)) or v=='???': raise ValueError
     return str(v).lower() if isinstance(v, bool) else str(v)  # YAML reads a bare true as a boolean
 
-# %% ../nbs/00_config.ipynb #371e354a
 READERS = {
     int:('a whole number', _int), float:('a number', _float), bool:('true or false', _bool),
     str:('text', _str)
@@ -711,7 +702,6 @@ def resolve(cfg:DictConfig, # A typed configuration
 # %% ../nbs/00_config.ipynb #9c63436e
 _DEFAULTS = OmegaConf.structured(Config)  # building it takes ten times as long as copying it
 
-# %% ../nbs/00_config.ipynb #6e4c28bb
 def to_config(cfg:Any, # Nested mapping, `DictConfig`, or content of a `config.json`; may be partial
               where:str='', # Added to messages, such as ` in my.yaml`
              )->DictConfig: # Every key present and typed
