@@ -141,4 +141,5 @@ def test_hostile(tmp_path):
     for i in range(1, 41): (tmp_path/f'{i}.yaml').write_text(f'base: [{i-1}.yaml, {i-1}.yaml]\n')
     assert load_config(tmp_path/'40.yaml').training.seed == 5
     (tmp_path/'0.yaml').write_text('base: 40.yaml\n')
-    with pytest.raises(ValueError, match='in a circle: 40.yaml → '): load_config(tmp_path/'40.yaml')
+    with pytest.raises(ValueError, match='in a circle: 40.yaml → '):
+        load_config(tmp_path/'40.yaml')
