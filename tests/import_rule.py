@@ -4,8 +4,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 LEVELS = [
-    'plugins', 'config basics', 'data', 'ops families', 'models', 'sample', 'hub',
-    'train eval explore', '__init__ cli __main__ dev', 'demos']
+    'plugins', 'config basics terminal', 'data', 'ops families', 'models', 'sample', 'hub',
+    'train eval explore', '__init__ reports cli __main__ dev', 'demos']
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 # a network takes tensors, wherever they come from
 NOT_FROM_DATA = {'ops', 'families', 'models', 'sample'}

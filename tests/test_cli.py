@@ -4,15 +4,15 @@ import pytest, torch
 from pathlib import Path
 from PIL import Image
 from typer.testing import CliRunner
-from tok1d import cli
 from tok1d.basics import load_image
-from tok1d.cli import Item, app, go_through, mean_psnr
+from tok1d.cli import app
 from tok1d.config import load_config
 from tok1d.data.embedded import photos, samples
 from tok1d.data.tokens import load_tokens
 from tok1d.hub.pretrained import load
 from tok1d.models.maskgit import ImageBert
 from tok1d.models.titok import TiTok
+from tok1d.reports import Item, go_through, mean_psnr
 
 @pytest.fixture(scope='module')
 def models(tmp_path_factory):

@@ -484,7 +484,7 @@ def test_memory_of_large_pictures(tmp_path, tokenizer):
     assert (photos/'square.png').stat().st_size < 30_000
     code = f"""
 import resource, warnings
-from tok1d.cli import find_images, read_batches
+from tok1d.reports import find_images, read_batches
 from tok1d.config import load_config
 from tok1d.data.shards import make_loader, open_sources
 from tok1d.train.pretokenize import Images, centre, crops

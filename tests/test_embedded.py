@@ -3,7 +3,8 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 import pytest
-from tok1d.data.embedded import build, check_split, need_packages, read_tar, styles, table, word
+from tok1d.data.drawing import build, need_packages, word
+from tok1d.data.embedded import check_split, read_tar, styles, table
 
 pytestmark = pytest.mark.skipif(
     not all(map(find_spec, ('dicebear','dicebear_styles','resvg_py'))),

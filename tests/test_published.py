@@ -11,14 +11,12 @@ import yaml
 from PIL import Image
 from test_pretokenize import ctx
 
-from tok1d import config as configuration
-from tok1d.config import load_config, to_config
+from tok1d.config import load_config, nested, read_file, to_config
 from tok1d.hub import pretrained
 from tok1d.hub.pretrained import Found, load, row_in_repository
 from tok1d.models.maskgit import ImageBert
 from tok1d.sample import masked
 
-PRESETS = Path(configuration.__file__).parent/'configs'
 OURS = {  # keys of our presets that the published files do not have
     'experiment': {'tokenizer_checkpoint'},
     'generator': {'model_type', 'guidance_decay', 'softmax_temperature_annealing'}
@@ -40,7 +38,7 @@ TRAIN = 'dataset.params.train_shards_path_or_url=imagenet_sharded/train/imagenet
 
 def as_published(name):
     "A preset without the keys that are ours"
-    raw = yaml.safe_load((PRESETS/f'{name}.yaml').read_text(encoding='utf-8'))
+    raw = nested(read_file(name))
     for key in OURS['experiment']: raw['experiment'].pop(key, None)
     for key in OURS['generator']: raw['model'].get('generator', {}).pop(key, None)
     return raw

@@ -471,31 +471,39 @@ def _entries(path)->list: # `os.DirEntry`, without hidden and bookkeeping ones
     with os.scandir(path) as it:
         return [e for e in it if e.name[0]!='.' and e.name.lower() not in BOOKKEEPING]
 
-def image_files(root, # Folder
-               )->list[str]: # Paths relative to it, in natural order
-    "The images in a folder and below; warns of folders that cannot be read"
-    root = read_path(root)
-    top = os.path.realpath(root)
-    now = ['']
-    links = []
-    seen = set()
-    found = []
-    closed = []
-    while now or links: # links last: a folder is known by its real place
+def _walk_folders(root, closed:list):
+    """Each folder from `root` on, relative to it, with its entries
+
+    What cannot be read goes to `closed`. Links come last: a folder is known by its real place.
+    """
+    now,links,seen = [''],[],set()
+    while now or links:
         folder = now.pop() if now else links.pop(0)
         real = os.path.realpath(os.path.join(root, folder))
-        up = folder and f'{top}{os.sep}'.startswith(real.rstrip(os.sep)+os.sep)
-        if real in seen or up: continue
+        if real in seen or folder and _leads_up(real, root): continue
         seen.add(real)
         try: entries = _entries(real)
         except OSError as e:
             closed.append(f"'{shown(os.path.join(root, folder))}' ({e.strerror})")
             continue
-        for e in entries:
-            name = os.path.join(folder, e.name)
-            if os.path.isdir(e.path): (links if e.is_symlink() else now).append(name)
-            elif e.name.lower().endswith(image_suffixes()) and os.path.isfile(e.path):
-                found.append(name)
+        yield folder, entries
+        for e in (e for e in entries if os.path.isdir(e.path)):
+            (links if e.is_symlink() else now).append(os.path.join(folder, e.name))
+
+# %% ../nbs/05_basics.ipynb #2dcd72cd
+def _leads_up(real, root)->bool:
+    "Is `root` inside the folder `real`?"
+    return f'{os.path.realpath(root)}{os.sep}'.startswith(real.rstrip(os.sep)+os.sep)
+
+def image_files(root, # Folder
+               )->list[str]: # Paths relative to it, in natural order
+    "The images in a folder and below; warns of folders that cannot be read"
+    closed = []
+    found = [
+        os.path.join(folder, e.name)
+        for folder,entries in _walk_folders(read_path(root), closed) for e in entries
+        if e.name.lower().endswith(image_suffixes()) and os.path.isfile(e.path)
+    ]
     if closed:
         warnings.warn(
             f'{len(closed)} folders cannot be read and are left out, the first is {closed[0]}')
@@ -525,6 +533,20 @@ def _wrap(text, font, width:int, # Pixels
         out[i] = s
     return out
 
+# %% ../nbs/05_basics.ipynb #4fbc5a77
+def _opaque(x)->Image.Image:
+    "A picture of a grid, on white where it is transparent"
+    return flatten(to_pil(x) if isinstance(x, Tensor) else open_image(x))
+
+def _check_titles(n, ncol, nrow, titles, row_titles):
+    "Is there one for each picture or column, and one for each row?"
+    if titles is not None and len(titles) not in (ncol, n):
+        raise ValueError(
+            f'{len(titles)} titles for {n} images in {ncol} columns; give one an image or '
+            'one a column')
+    if row_titles is not None and len(row_titles)!=nrow:
+        raise ValueError(f'{len(row_titles)} row titles for {nrow} rows')
+
 # %% ../nbs/05_basics.ipynb #27d2d2ee
 def image_grid(images, # Tensor `b c h w`, or a list of what `open_image` takes (None leaves a gap)
                ncol:int|None=None, # Columns; None: all in one row up to 8
@@ -534,24 +556,18 @@ def image_grid(images, # Tensor `b c h w`, or a list of what `open_image` takes 
                scale:int=1, # Each pixel becomes scale × scale
               )->Image.Image:
     "Pictures in a grid, on white"
-    ims = [
-        None if x is None else flatten(to_pil(x) if isinstance(x, Tensor) else open_image(x))
-        for x in images
-    ]
+    ims = [None if x is None else _opaque(x) for x in images]
     if not any(ims): raise ValueError('`image_grid` needs at least one image')
-    scale,pad = whole('scale', scale, 1),whole('pad', pad)
+    scale = whole('scale', scale, 1)
+    pad = whole('pad', pad)
     ncol = min(8 if ncol is None else whole('ncol', ncol, 1, also=', or None'), len(ims))
     nrow = ceil(len(ims)/ncol)
-    if titles is not None and len(titles) not in (ncol, len(ims)):
-        raise ValueError(
-            f'{len(titles)} titles for {len(ims)} images in {ncol} columns; give one an image or '
-            'one a column')
-    if row_titles is not None and len(row_titles)!=nrow:
-        raise ValueError(f'{len(row_titles)} row titles for {nrow} rows')
+    _check_titles(len(ims), ncol, nrow, titles, row_titles)
     ims = [i and i.resize((i.width*scale, i.height*scale), Image.Resampling.NEAREST) for i in ims]
-    w,h = max(i.width for i in ims if i),max(i.height for i in ims if i)
-    return _draw_grid(ims, ncol, nrow, w, h, pad, [*titles] if titles is not None else [],
-                      row_titles)
+    w = max(i.width for i in ims if i)
+    h = max(i.height for i in ims if i)
+    titles = [] if titles is None else [*titles]
+    return _draw_grid(ims, ncol, nrow, w, h, pad, titles, row_titles)
 
 # %% ../nbs/05_basics.ipynb #fcbfde76
 def _draw_grid(ims, ncol, nrow, w, h, pad, titles, row_titles):

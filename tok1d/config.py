@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'SUFFIXES', 'REFERENCES', 'EXTRA', 'opt',
-           'Experiment', 'BottleneckKeys', 'VQModel', 'Generator', 'MaskGen', 'Losses', 'DataParams', 'Preprocessing',
-           'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler', 'Training', 'TextTower',
-           'Model', 'Config', 'Key', 'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path', 'is_path',
-           'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config', 'list_presets',
-           'load_config', 'written_out', 'anchor', 'to_dict', 'save_config', 'add_section']
+           'Experiment', 'BottleneckKeys', 'TokenizerNetwork', 'VQModel', 'GeneratorNetwork', 'Generator',
+           'MaskGenNetwork', 'MaskGen', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams', 'Preprocessing',
+           'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler', 'OptimizationKeys', 'Training',
+           'TextTower', 'Model', 'Config', 'Key', 'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path',
+           'is_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config',
+           'list_presets', 'written_out', 'anchor', 'read_file', 'load_config', 'nested', 'to_dict', 'save_config',
+           'add_section']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, glob, json, math, os, reprlib, tempfile, yaml
@@ -74,7 +76,6 @@ class Experiment:
 # %% ../nbs/00_config.ipynb #e2d732b9
 SIZES = ('tiny', 'small', 'base', 'large')
 
-# %% ../nbs/00_config.ipynb #31879c0f
 @dataclass
 class BottleneckKeys:
     "What makes the tokens of a 1D tokenizer"
@@ -92,8 +93,8 @@ class BottleneckKeys:
 
 # %% ../nbs/00_config.ipynb #591e82fc
 @dataclass
-class VQModel(BottleneckKeys):
-    "A 1D tokenizer"
+class TokenizerNetwork(BottleneckKeys):
+    "Encoder and decoder of a 1D tokenizer"
     vit_enc_model_size: Optional[str] = opt(None, 'Size of the encoder', choices=SIZES)
     vit_dec_model_size: Optional[str] = opt(None, 'Size of the decoder', choices=SIZES)
     vit_enc_patch_size: int = opt(16, 'Patch of the encoder, in pixels', gt=0, le=MOST)
@@ -103,6 +104,11 @@ class VQModel(BottleneckKeys):
     is_legacy: bool = opt(True, 'Latent layout and decoder head of the two-stage checkpoints?')
     pretrained_tokenizer_weight: Optional[str] = opt(None, 'Weights of the MaskGIT-VQGAN',
                                                      path=True)
+
+# %% ../nbs/00_config.ipynb #dc7ccb33
+@dataclass
+class VQModel(TokenizerNetwork):
+    "A 1D tokenizer"
     text_context_length: int = opt(77, 'Text tokens a text-aware decoder sees', gt=0, le=MOST)
     text_embed_dim: int = opt(768, 'Channels per text token', gt=0, le=MOST)
     text_encoder: str = opt(
@@ -122,10 +128,9 @@ class VQModel(BottleneckKeys):
 # %% ../nbs/00_config.ipynb #59d05a33
 MASK_SCHEDULES = ('root', 'square', 'cosine', 'arccos', 'linear')
 
-# %% ../nbs/00_config.ipynb #2fac8c9e
 @dataclass
-class Generator:
-    "A class-conditional generator and the settings of its sampler"
+class GeneratorNetwork:
+    "The network of a class-conditional generator, and how it is trained"
     model_type: Optional[str] = opt(
         None,
         'MaskGIT with one of two backbones, or RAR; where absent, RAR if `num_steps` is absent '
@@ -145,6 +150,11 @@ class Generator:
     randomness_anneal_start: int = opt(125_000, 'RAR: step at which orders begin to turn raster',
                                        ge=0)
     randomness_anneal_end: int = opt(187_500, 'RAR: step from which every order is raster', ge=0)
+
+# %% ../nbs/00_config.ipynb #e1a79ea9
+@dataclass
+class Generator(GeneratorNetwork):
+    "A class-conditional generator and the settings of its sampler"
     num_steps: Optional[int] = opt(None, 'Sampling steps', gt=0, le=MOST)
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     randomize_temperature: Optional[float] = opt(None, 'Sampling temperature', ge=0)
@@ -157,8 +167,8 @@ class Generator:
 
 # %% ../nbs/00_config.ipynb #259a30e3
 @dataclass
-class MaskGen:
-    "A text-conditional generator and the settings of its sampler"
+class MaskGenNetwork:
+    "The network of a text-conditional generator, and how it is trained"
     decoder_embed_dim: Optional[int] = opt(None, 'Width', gt=0, le=MOST)
     decoder_depth: Optional[int] = opt(None, 'Layers', gt=0, le=DEEPEST)
     decoder_num_heads: int = opt(16, 'Attention heads', gt=0, le=MOST)
@@ -170,6 +180,11 @@ class MaskGen:
                                      ge=0, le=MOST)
     weight_tying: bool = opt(True, 'Share token embeddings with the output layer?')
     diffusion_batch_mul: int = opt(4, 'KL: noise levels drawn per token in training', gt=0, le=MOST)
+
+# %% ../nbs/00_config.ipynb #01035e20
+@dataclass
+class MaskGen(MaskGenNetwork):
+    "A text-conditional generator and the settings of its sampler"
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     clip_denoised: Optional[float] = opt(
         None, 'KL: bound of a scaled token in sampling, for models of short trainings', gt=0)
@@ -188,8 +203,8 @@ class MaskGen:
 
 # %% ../nbs/00_config.ipynb #599ad7b5
 @dataclass
-class Losses:
-    "Weights of the loss terms, and the steps at which they start"
+class PixelLosses:
+    "Losses of single pixels, and of the tokens"
     reconstruction_loss: str = opt('l2', 'Pixel loss', choices=('l1', 'l2'))
     reconstruction_weight: float = opt(1.0, 'Weight of the pixel loss', ge=0)
     l1_weight: float = opt(0.0, 'Weight of an L1 loss beside it', ge=0)
@@ -204,6 +219,11 @@ class Losses:
     quantizer_weight: float = opt(1.0, 'Weight of codebook and commitment loss', ge=0)
     kl_weight: float = opt(1e-6, "Weight of a VAE's divergence from the prior", ge=0)
     logvar_init: float = opt(0.0, 'Fixed log-variance of the reconstruction, VAE')
+
+# %% ../nbs/00_config.ipynb #50ea1fd5
+@dataclass
+class PictureLosses(PixelLosses):
+    "Losses that networks compute: perceptual and GAN"
     perceptual_loss: Optional[str] = opt(
         None,
         'Network: lpips, convnext_s, efficientnet_lite0, or several with their weights, such as '
@@ -218,6 +238,11 @@ class Losses:
     lecam_regularization_weight: float = opt(
         0.0, 'Weight of the LeCam regulariser of the discriminator', ge=0)
     lecam_ema_decay: float = opt(0.999, 'Decay of its running means', ge=0, le=1)
+
+# %% ../nbs/00_config.ipynb #13161bd9
+@dataclass
+class Losses(PictureLosses):
+    "Weights of the loss terms, and the steps at which they start"
     label_smoothing: float = opt(0.0, 'Label smoothing of token prediction', ge=0, le=1)
     loss_weight_unmasked_token: float = opt(0.0, 'Weight of tokens that were not masked', ge=0)
     diffloss_d: int = opt(8, 'Blocks of the diffusion MLP', gt=0, le=DEEPEST)
@@ -267,7 +292,6 @@ class Preprocessing:
     random_shift: float = opt(0.0, 'Largest random shift, as a share of the side', ge=0, le=1)
     random_scale: List[float] = opt([1.0, 1.0], 'Smallest and largest random scale', gt=0, size=2)
 
-# %% ../nbs/00_config.ipynb #482b4047
 @dataclass
 class Dataset:
     "Data and its preparation"
@@ -289,7 +313,6 @@ class OptimizerParams:
     weight_decay: float = opt(1e-4, 'Weight decay', ge=0)
     epsilon: float = opt(1e-8, 'Added to the denominator', gt=0)
 
-# %% ../nbs/00_config.ipynb #27e9a686
 @dataclass
 class Optimizer:
     "The optimizer"
@@ -305,7 +328,6 @@ class SchedulerParams:
     end_lr: float = opt(0.0, 'Learning rate at the last step', ge=0)
     decay_steps: Optional[int] = opt(None, 'constant_cosine: length of the final cosine', ge=0)
 
-# %% ../nbs/00_config.ipynb #cbe5e1a1
 @dataclass
 class LRScheduler:
     "The learning rate over the run"
@@ -314,8 +336,8 @@ class LRScheduler:
 
 # %% ../nbs/00_config.ipynb #8c209584
 @dataclass
-class Training:
-    "The training loop"
+class OptimizationKeys:
+    "Batches, number formats and steps"
     gradient_accumulation_steps: int = opt(1, 'Batches per optimizer step', gt=0, le=MOST)
     per_gpu_batch_size: int = opt(32, 'Images per process and batch', gt=0, le=MOST)
     mixed_precision: str = opt('no', 'Number format of the forward pass',
@@ -331,6 +353,11 @@ class Training:
                                          gt=0)
     grad_checkpointing: bool = opt(False,
                                    'Recompute activations in the backward pass to save memory?')
+
+# %% ../nbs/00_config.ipynb #0173703d
+@dataclass
+class Training(OptimizationKeys):
+    "The training loop"
     quantizer_start: int = opt(
         0, 'Steps without quantizing, before the codebook is started by k-means', ge=0)
     revive_until: int = opt(0, 'Step until which dead codes are revived; 0 never', ge=0)
@@ -362,7 +389,6 @@ class TextTower:
     vit_patch_size: int = opt(8, 'Its patches, in pixels', gt=0, le=MOST)
     swapped_captions: bool = opt(True, 'Contrast each image with its caption, two words swapped?')
 
-# %% ../nbs/00_config.ipynb #bc976d00
 @dataclass
 class Model:
     "The networks"
@@ -425,7 +451,6 @@ _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 160
 _show = _brief.repr  # what was given may be endless
 
-# %% ../nbs/00_config.ipynb #1e88a4dc
 SECTIONS = [n for n in _walk(Config) if isinstance(n, str)]
 KEYS = {k.name:k for k in _walk(Config) if isinstance(k, Key)}
 
@@ -467,7 +492,6 @@ def _float(v):
     if not math.isfinite(v): raise ValueError
     return v
 
-# %% ../nbs/00_config.ipynb #cca8bb3f
 def _bool(v):
     text = str(v).lower() if isinstance(v, (bool, int, str)) else None
     if text in ('true', 'yes', 'on', '1'): return True
@@ -479,7 +503,6 @@ def _str(v):
     if not isinstance(v, (str, bool, int, float, date, PurePath)) or v=='???': raise ValueError
     return str(v).lower() if isinstance(v, bool) else str(v)  # YAML reads a bare true as a boolean
 
-# %% ../nbs/00_config.ipynb #371e354a
 READERS = {
     int:('a whole number', _int), float:('a number', _float), bool:('true or false', _bool),
     str:('text', _str)
@@ -679,7 +702,6 @@ def resolve(cfg:DictConfig, # A typed configuration
 # %% ../nbs/00_config.ipynb #9c63436e
 _DEFAULTS = OmegaConf.structured(Config)  # building it takes ten times as long as copying it
 
-# %% ../nbs/00_config.ipynb #6e4c28bb
 def to_config(cfg:Any, # Nested mapping, `DictConfig`, or content of a `config.json`; may be partial
               where:str='', # Added to messages, such as ` in my.yaml`
              )->DictConfig: # Every key present and typed
@@ -742,11 +764,87 @@ def _find(name_or_path):
             if (path/f).is_file(): return path/f
         raise ValueError(f"no config.yaml or config.json in the folder {shown(path)}")
     if os.path.isfile(path): return path
-    stem = path.stem.lower().replace('-', '_')
-    near = [p for p in list_presets() if stem and p.startswith(stem)] or difflib.get_close_matches(
-        stem, list_presets(), 4, .5)
-    hint = f"; presets with a similar name: {', '.join(near)}" if near else f"; presets: {', '.join(list_presets())}"
-    raise ValueError(f"no preset and no file called {_show(name)}{hint}")
+    raise ValueError(f"no preset and no file called {_show(name)}; {_similar(path.stem)}")
+
+def _similar(stem):
+    "Presets that may have been meant"
+    known, stem = list_presets(), stem.lower().replace('-', '_')
+    near = [p for p in known if stem and p.startswith(stem)]
+    near = near or difflib.get_close_matches(stem, known, 4, .5)
+    if near: return f"presets with a similar name: {', '.join(near)}"
+    return f"presets: {', '.join(known)}"
+
+# %% ../nbs/00_config.ipynb #e6c50bf4
+REFERENCES = ['experiment.init_weight', 'experiment.tokenizer_checkpoint',
+              'experiment.generator_checkpoint', 'model.vq_model.pretrained_tokenizer_weight',
+              'model.vq_model.text_encoder', 'model.text_tower.vocabulary']
+
+# %% ../nbs/00_config.ipynb #5cbcebfd
+def written_out(name:Union[str, Path], # A path, or the name of a model
+                folder:Optional[Path]=None, # Looked at after the current folder
+               )->str:
+    "The full path of a file or folder that is there; a name that means the same everywhere stays"
+    text = str(name)
+    # it ships with the package
+    if (_presets().parent/'weights'/text).is_dir() and '/' not in text: return text
+    places = [read_path(name), *([folder/text] if folder else [])]
+    there = next((p for p in places if os.path.exists(p)), None)
+    return text if there is None else os.path.abspath(there)
+
+def anchor(flat:dict, # `{dotted name: value}`, changed in place
+           folder:Optional[Path]=None, # Looked at after the current folder
+          )->dict: # The same
+    "Write out in full every reference to a file or folder that is there"
+    for name in REFERENCES:
+        if flat.get(name) and '${' not in flat[name]: flat[name] = written_out(flat[name], folder)
+    return flat
+
+# %% ../nbs/00_config.ipynb #8f57bcd2
+def _read_tree(path):
+    "What is written in a file, as plain Python"
+    try: text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as e:
+        raise ValueError(f"cannot read {shown(path)}: {e}") from None
+    tree = _parse(text, shown(path))
+    return {} if tree is None else tree
+
+def _take_bases(tree, path)->list:
+    "The files that `tree` is based on; their names are taken out of it"
+    if not isinstance(tree, Mapping) or path.suffix=='.json' or 'base' not in tree: return []
+    given = tree.pop('base')
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        raise ValueError(f"base in {shown(path)} is a preset's name, a path, or a list of them; "
+                         f"got {_show(given)}")
+    return [_find_base(n, path) for n in names]
+
+def _find_base(name, path):
+    "A preset, else a file beside the one at `path`, else one that ships with the presets"
+    places = [path.parent/read_path(name), _presets()/name]
+    there = next((p for p in places if os.path.exists(p)), name)
+    try: return _find(name if name in list_presets() else there)
+    except ValueError as e: raise ValueError(f"base in {shown(path)}: {e}") from None
+
+# %% ../nbs/00_config.ipynb #3e8ea2ff
+def read_file(name_or_path:Union[str, Path], # Preset, file or folder, as for `load_config`
+             )->dict: # `{dotted name: value}`
+    "What a file says, and for what it leaves out what its bases say"
+    return _with_bases(_find(name_or_path), (), {})
+
+def _with_bases(path, above, done):
+    "`read_file` below the files `above`; each file is read once and kept in `done`"
+    here = path.resolve()
+    if here in above:
+        circle = ' → '.join(p.name for p in (*above[above.index(here):], here))
+        raise ValueError(f"base in {shown(above[-1])} leads in a circle: {shown(circle)}")
+    if here in done: return done[here]
+    tree, flat = _read_tree(path), {}
+    for base in _take_bases(tree, path): flat |= _with_bases(base, (*above, here), done)
+    own = _flatten(tree, f' in {shown(path)}')
+    # a model's own file says what its run used
+    if path.suffix!='.json': anchor(own, None if _presets() in path.parents else path.parent)
+    done[here] = flat | own
+    return done[here]
 
 # %% ../nbs/00_config.ipynb #fc553054
 def _plain_text(raw, path):
@@ -780,59 +878,36 @@ def _plugins_in(overrides)->list[str]:
     return [name for o in named for name in _override(o)[1]]
 
 # %% ../nbs/00_config.ipynb #9a319927
-def load_config(
-    name_or_path:Union[str,
-                       Path], # Preset, `.yaml` or `.json` file, or folder with a `config.yaml`
-    # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
-    overrides:Union[Iterable, Mapping]=(),
-)->DictConfig: # Every key present and typed
+def load_config(name_or_path:Union[str, Path], # Preset, `.yaml` or `.json` file, folder with one
+                # `['training.seed=7', …]` or `{'training.seed': 7}`; later ones win
+                overrides:Union[Iterable, Mapping]=(),
+               )->DictConfig: # Every key present and typed
     "Read a configuration and change some of it"
     path = _find(name_or_path)
-    try: tree = _parse(path.read_text(encoding='utf-8'), shown(path))
-    except (OSError, UnicodeDecodeError) as e:
-        raise ValueError(f"cannot read {shown(path)}: {e}") from None
     if isinstance(overrides, str): overrides = [overrides]
     if not isinstance(overrides, Iterable):
         raise ValueError(f"overrides are a list of 'key=value', or a dict; got {_show(overrides)}")
     if not isinstance(overrides, Mapping): overrides = list(overrides)
     if named := _plugins_in(overrides): load_plugins(named)
-    flat = _flatten({} if tree is None else tree, f' in {shown(path)}')
-    pairs = overrides.items() if isinstance(overrides,
-                                            Mapping) else [_override(o) for o in overrides]
+    flat = dict(read_file(path))
+    named = isinstance(overrides, Mapping)
+    pairs = overrides.items() if named else [_override(o) for o in overrides]
     for name,v in pairs: flat |= _flatten({name:v}, ' given as override')
-    # a model's own file says what its run used
-    if path.suffix!='.json': anchor(flat, None if path.parent==_presets() else path.parent)
+    if path.suffix!='.json': anchor(flat, None if _presets() in path.parents else path.parent)
     return to_config(flat, f' in {shown(path)}' + (' with its overrides' if pairs else ''))
 
-# %% ../nbs/00_config.ipynb #e6c50bf4
-REFERENCES = [
-    f'experiment.{k}' for k in ('init_weight', 'tokenizer_checkpoint', 'generator_checkpoint')
-]
-REFERENCES += [
-    'model.vq_model.pretrained_tokenizer_weight', 'model.vq_model.text_encoder',
-    'model.text_tower.vocabulary']
-
-# %% ../nbs/00_config.ipynb #5cbcebfd
-def written_out(name:Union[str, Path], # A path, or the name of a model
-                folder:Optional[Path]=None, # Looked at after the current folder
-               )->str:
-    "The full path of a file or folder that is there; a name that means the same everywhere stays"
-    text = str(name)
-    # it ships with the package
-    if (_presets().parent/'weights'/text).is_dir() and '/' not in text: return text
-    places = [read_path(name), *([folder/text] if folder else [])]
-    there = next((p for p in places if os.path.exists(p)), None)
-    return text if there is None else os.path.abspath(there)
-
-def anchor(flat:dict, # `{dotted name: value}`, changed in place
-           folder:Optional[Path]=None, # Looked at after the current folder
-          )->dict: # The same
-    "Write out in full every reference to a file or folder that is there"
-    for name in REFERENCES:
-        if flat.get(name) and '${' not in flat[name]: flat[name] = written_out(flat[name], folder)
-    return flat
-
 # %% ../nbs/00_config.ipynb #706705a0
+def nested(flat:dict, # `{dotted name: value}`
+          )->dict:
+    "Dotted names as a nesting"
+    out = {}
+    for name,v in flat.items():
+        *parents, last = name.split('.')
+        section = out
+        for p in parents: section = section.setdefault(p, {})
+        section[last] = v
+    return out
+
 def to_dict(cfg:Any, # A configuration, whole or partial
             minimal:bool=True, # Only the keys that differ from their defaults?
            )->dict: # Plain nested dict, references resolved
@@ -841,14 +916,8 @@ def to_dict(cfg:Any, # A configuration, whole or partial
     tree = OmegaConf.to_container(cfg, resolve=True)
     if not minimal: return tree
     raw = _flatten(OmegaConf.to_container(cfg, resolve=False))
-    out = {}
-    for name,k in KEYS.items():
-        if raw[name]==k.default: continue
-        *parents, last = name.split('.')
-        old, new = tree, out
-        for p in parents: old, new = old[p], new.setdefault(p, {})
-        new[last] = old[last]
-    return out
+    resolved = _flatten(tree)
+    return nested({n: resolved[n] for n,k in KEYS.items() if raw[n]!=k.default})
 
 # %% ../nbs/00_config.ipynb #1f7b9b4a
 def save_config(cfg:Any, # A configuration, whole or partial

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import gradio as gr
 from tok1d.basics import default_device
-from tok1d.cli import load_page, tokenizer
+from tok1d.cli import load_page
+from tok1d.reports import tokenizer
 from tok1d.hub.pretrained import load, load_pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

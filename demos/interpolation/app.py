@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gradio as gr
 from tok1d.basics import default_device, to_pil
-from tok1d.cli import tokenizer as opened
+from tok1d.reports import tokenizer as opened
 from tok1d.data.embedded import photos, samples
 from tok1d.explore.film import film_html, film_links, row_html, way_html
 from tok1d.explore.interpolate import (ORDERS, WAYS, agreement, interpolate, smoothness, way_code,

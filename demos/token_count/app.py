@@ -17,7 +17,7 @@ from pathlib import Path
 
 import gradio as gr
 from tok1d.basics import crop_share, default_device, pad_square
-from tok1d.cli import tokenizer as opened
+from tok1d.reports import tokenizer as opened
 from tok1d.data.embedded import photos, samples
 from tok1d.data.tokens import TokenSet, save_tokens, source
 from tok1d.explore.film import download_html

@@ -105,19 +105,24 @@ class Transform:
     std:tuple|None=None # Divided by per channel
 
     def __post_init__(self):
-        if self.resize<self.crop_size:
-            raise ValueError(
-                f'resize_shorter_edge={self.resize} is smaller than crop_size={self.crop_size}; '
-                'nothing could be cropped')
-        if self.background not in ('none','white','random'):
-            raise ValueError(f"background={self.background!r}; accepted: 'none', 'white', 'random'")
-        if len(self.scale)!=2 or not 0<self.scale[0]<=self.scale[1]:
-            raise ValueError(
-                f'random_scale={list(self.scale)}; give [smallest, largest], both above 0')
-        if (self.mean is None)!=(self.std is None):
-            raise ValueError('Give both normalize_mean and normalize_std, or neither')
-        self.random = self.random_crop or self.flip or self.background=='random' or self.shift>0 or self.scale[
-            0]<self.scale[1]
+        self.check()
+        drawn = self.random_crop or self.flip or self.background=='random'
+        self.random = drawn or self.shift>0 or self.scale[0]<self.scale[1]
+
+# %% ../../nbs/data/10_images.ipynb #a07a4712
+@patch
+def check(self:Transform):
+    "`ValueError` for settings that contradict each other"
+    if self.resize<self.crop_size:
+        raise ValueError(
+            f'resize_shorter_edge={self.resize} is smaller than crop_size={self.crop_size}; '
+            'nothing could be cropped')
+    if self.background not in ('none','white','random'):
+        raise ValueError(f"background={self.background!r}; accepted: 'none', 'white', 'random'")
+    if len(self.scale)!=2 or not 0<self.scale[0]<=self.scale[1]:
+        raise ValueError(f'random_scale={list(self.scale)}; give [smallest, largest], both above 0')
+    if (self.mean is None)!=(self.std is None):
+        raise ValueError('Give both normalize_mean and normalize_std, or neither')
 
 # %% ../../nbs/data/10_images.ipynb #a119ee9f
 @patch

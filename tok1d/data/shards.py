@@ -6,7 +6,8 @@
 __all__ = ['RECORD', 'LONGEST', 'PACKED', 'IMAGES', 'FIELDS', 'WINDOW', 'BLOCK', 'ATTEMPTS', 'CLASSES', 'write_shards',
            'expand_source', 'Index', 'build_index', 'Shard', 'shard_index', 'image_member', 'ShardDataset', 'class_id',
            'keyed', 'Order', 'shares', 'Mixture', 'Samples', 'collate', 'damage', 'warn_damaged', 'listed', 'Loader',
-           'open_sources', 'class_names', 'save_class_names', 'read_class_names', 'make_loader']
+           'open_sources', 'class_names', 'save_class_names', 'read_class_names', 'data_seed', 'load_samples',
+           'make_loader']
 
 # %% ../../nbs/data/20_shards.ipynb #5df1b487
 import json, os, re, tarfile, warnings, weakref, webdataset
@@ -22,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from typing import NamedTuple
-from ..basics import MAX_BYTES, atomic_write, image_suffixes, open_image, reason, shown
+from ..basics import MAX_BYTES, atomic_write, choice, image_suffixes, open_image, reason, shown
 from .captions import choose_caption,shorten
 from .images import ImageFolder, eval_transform, keep_size, train_transform
 
@@ -156,34 +157,47 @@ def _walk(path): # tar file
     yield damage, None, None
 
 # %% ../../nbs/data/20_shards.ipynb #9b3ae832
+class _Members:
+    "The members of the samples of a tar, as they come"
+    def __init__(self):
+        self.keys = []
+        self.first = [] # Rows that each sample begins with
+        self.names = {} # Extension → number
+        self.rows = []
+        self.seen = set() # Extensions of the last sample
+
+    def add(self, name, offset, size):
+        "One more member; a new key, or an extension that was there, begins another sample"
+        key,ext = _split(name)
+        # WebDataset keeps notes under such names
+        if not ext or key.rpartition('/')[2].startswith('__'): return
+        if not self.keys or key!=self.keys[-1] or ext in self.seen:
+            self.keys.append(key)
+            self.first.append(len(self.rows))
+            self.seen = set()
+        self.seen.add(ext)
+        self.rows.append((self.names.setdefault(ext, len(self.names)), offset, size))
+
+    def drop_last(self):
+        "Forget the last sample, which may have lost members"
+        self.rows = self.rows[:self.first.pop()]
+        self.keys.pop()
+
+# %% ../../nbs/data/20_shards.ipynb #c477a3fd
 def build_index(path)->Index: # Tar file
     "Walk along `path` once"
-    keys = []
-    first = []
-    names = {}
-    rows = []
+    found = _Members()
     damage = ''
-    seen = set()
     for name,offset,size in _walk(path):
         if offset is None:
             damage = name
             break
-        key,ext = _split(name)
-        # WebDataset keeps notes under such names
-        if not ext or key.rpartition('/')[2].startswith('__'): continue
-        if not keys or key!=keys[-1] or ext in seen: # another sample begins
-            keys.append(key)
-            first.append(len(rows))
-            seen = set()
-        seen.add(ext)
-        rows.append((names.setdefault(ext, len(names)), offset, size))
-    if damage and keys: # the last sample may have lost members
-        rows = rows[:first.pop()]
-        keys.pop()
-    kind,offset,size = np.array(rows, np.int64).reshape(-1,3).T
-    first = np.array(first+[len(rows)], np.int64)
-    keys,kind = np.array(keys, np.str_),kind.astype(np.int32)
-    return Index(keys, first, list(names), kind, offset, size, damage)
+        found.add(name, offset, size)
+    if damage and found.keys: found.drop_last()
+    kind,offset,size = np.array(found.rows, np.int64).reshape(-1,3).T
+    first = np.array(found.first + [len(found.rows)], np.int64)
+    keys = np.array(found.keys, np.str_)
+    return Index(keys, first, list(found.names), kind.astype(np.int32), offset, size, damage)
 
 # %% ../../nbs/data/20_shards.ipynb #298c2eb7
 class Shard(NamedTuple):
@@ -403,32 +417,39 @@ class Order:
                  seed:int,
                  source:int=0, # Number of the source, so that two sources differ
                  window:int=WINDOW):
-        self.sizes,self.seed,self.source,self.window = np.asarray(sizes),seed,source,window
-        self.starts,self.n = np.cumsum(self.sizes)-self.sizes,int(self.sizes.sum())
-        self.epoch,self.samples = lru_cache(2)(self._epoch),lru_cache(2)(self._samples)
-
-    def _epoch(
-            self,
-            e): # shards in the order of this epoch, the window of each, and where each window ends
-        shards = keyed(self.seed, 'shards', self.source, e).permutation(len(self.sizes))
-        ends = np.cumsum(self.sizes[shards])
-        window = np.unique(
-            (ends-1)//max(self.window, 1),
-            return_inverse=True)[1] if self.n>self.window else np.zeros(len(shards), int)
-        return shards, window, ends[np.flatnonzero(np.diff(window, append=window[-1]+1))]
-
-    def _samples(self, e, w): # sample numbers of window w, shuffled
-        shards,window,_ = self.epoch(e)
-        ids = np.concatenate([
-            np.arange(self.starts[s], self.starts[s]+self.sizes[s]) for s in shards[window==w]
-        ])
-        return keyed(self.seed, 'window', self.source, e, w).permutation(ids)
+        self.sizes = np.asarray(sizes)
+        self.seed,self.source,self.window = seed,source,window
+        self.starts = np.cumsum(self.sizes)-self.sizes
+        self.n = int(self.sizes.sum())
+        self.epoch = lru_cache(2)(self._epoch)
+        self.samples = lru_cache(2)(self._samples)
 
     def __getitem__(self, q:int)->int:
         e,o = divmod(q, self.n)
         ends = self.epoch(e)[2]
         w = int(np.searchsorted(ends, o, side='right'))
-        return int(self.samples(e, w)[o - (int(ends[w-1]) if w else 0)])
+        before = int(ends[w-1]) if w else 0
+        return int(self.samples(e, w)[o-before])
+
+# %% ../../nbs/data/20_shards.ipynb #c42d40c3
+@patch
+def _epoch(self:Order, e):
+    "The shards in the order of epoch `e`, the window of each, and where each window ends"
+    shards = keyed(self.seed, 'shards', self.source, e).permutation(len(self.sizes))
+    ends = np.cumsum(self.sizes[shards])
+    window = np.zeros(len(shards), int)
+    if self.n>self.window:
+        _,window = np.unique((ends-1)//max(self.window, 1), return_inverse=True)
+    last = np.flatnonzero(np.diff(window, append=window[-1]+1))
+    return shards, window, ends[last]
+
+@patch
+def _samples(self:Order, e, w):
+    "The samples of window `w`, shuffled"
+    shards,window,_ = self.epoch(e)
+    starts = [(self.starts[s], self.sizes[s]) for s in shards[window==w]]
+    ids = np.concatenate([np.arange(start, start+size) for start,size in starts])
+    return keyed(self.seed, 'window', self.source, e, w).permutation(ids)
 
 # %% ../../nbs/data/20_shards.ipynb #0e57e37a
 BLOCK = 1000 # positions that hold the exact shares
@@ -457,28 +478,37 @@ class Mixture:
                  seed:int,
                  weights=None, # One per source; None joins all into one data set
                  window:int=WINDOW):
-        self.seed,self.ends = seed,np.cumsum([sum(s) for s in sizes])
+        self.seed = seed
+        self.ends = np.cumsum([sum(s) for s in sizes])
         self.k = None if weights is None else shares(weights, len(sizes))
         groups = [sum(map(list, sizes), [])] if weights is None else sizes
         self.orders = [Order(s, seed, i, window) for i,s in enumerate(groups)]
         self.block = lru_cache(2)(self._block)
 
-    def _block(self,
-               b): # source of each place in block b, and how often it came before in this block
-        src = keyed(self.seed, 'mixture', b).permutation(np.repeat(np.arange(len(self.k)), self.k))
-        rank = np.empty_like(src)
-        for s in range(len(self.k)): rank[src==s] = np.arange(self.k[s])
-        return src, rank
-
     def __getitem__(self, p:int)->tuple[int,int]:
-        if self.k is None:
-            i = self.orders[0][p]
-            s = int(np.searchsorted(self.ends, i, side='right'))
-            return s, i - (int(self.ends[s-1]) if s else 0)
-        b,o = divmod(p, BLOCK)
-        src,rank = self.block(b)
-        s = int(src[o])
-        return s, self.orders[s][b*int(self.k[s]) + int(rank[o])]
+        return self._joined(p) if self.k is None else self._weighted(p)
+
+    def _joined(self, p):
+        i = self.orders[0][p]
+        s = int(np.searchsorted(self.ends, i, side='right'))
+        return s, i - (int(self.ends[s-1]) if s else 0)
+
+# %% ../../nbs/data/20_shards.ipynb #067af63f
+@patch
+def _weighted(self:Mixture, p):
+    "In block `b` each source has its share; so many of its samples were used up by earlier blocks"
+    b,o = divmod(p, BLOCK)
+    src,rank = self.block(b)
+    s = int(src[o])
+    return s, self.orders[s][b*int(self.k[s]) + int(rank[o])]
+
+@patch
+def _block(self:Mixture, b):
+    "Source of each place in block `b`, and how often it came before in this block"
+    src = keyed(self.seed, 'mixture', b).permutation(np.repeat(np.arange(len(self.k)), self.k))
+    rank = np.empty_like(src)
+    for s,n in enumerate(self.k): rank[src==s] = np.arange(n)
+    return src, rank
 
 # %% ../../nbs/data/20_shards.ipynb #be3d66e1
 class _Unwanted(ValueError): "Left out by a filter, not broken"
@@ -785,6 +815,29 @@ def read_class_names(folder)->list[str]|None: # None if there are none
     except (OSError, ValueError): return None
     return names if isinstance(names, list) and all(isinstance(n, str) for n in names) else None
 
+# %% ../../nbs/data/20_shards.ipynb #235b66ae
+def data_seed(cfg, seed:int|None=None)->int:
+    "`seed` if given, else that of the data, else that of the run"
+    seeds = seed, cfg.dataset.params.shuffle_seed, cfg.training.seed
+    return next(s for s in seeds if s is not None)
+
+def load_samples(cfg, # Configuration
+                 samples:Samples, # What to read
+                 train:bool, # Endless and mixed, or once through?
+                 batch_size:int|None=None, rank:int=0, world:int=1,
+                 num_workers:int|None=None, # See `make_loader`
+                )->Loader:
+    "The loader of some samples"
+    prm,sources = cfg.dataset.params,samples.sources
+    if train:
+        sizes = [getattr(s, 'sizes', [len(s)]) for s in sources]
+        order = Mixture(sizes, samples.seed, prm.mixture_weights)
+    else: order = _InTurn(sources)
+    if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
+    total = None if train else sum(map(len, sources))
+    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world,
+                  num_workers, total)
+
 # %% ../../nbs/data/20_shards.ipynb #c187a1cd
 def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch size and seed
                 split:str='train', # train: endless and random; eval: once through, in order
@@ -796,8 +849,7 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
                 transform=None, # Instead of the one the configuration describes
                )->Loader:
     "The loader of a split"
-    if split not in ('train','eval'):
-        raise ValueError(f"split='{split}'; accepted: 'train', 'eval'")
+    choice('split', split, ('train','eval'))
     prm,prep,train = cfg.dataset.params,cfg.dataset.preprocessing,split=='train'
     spec = prm[f'{split}_shards_path_or_url']
     if not spec:
@@ -805,14 +857,10 @@ def make_loader(cfg, # Configuration; reads `dataset`, and `training` for batch 
             f'dataset.params.{split}_shards_path_or_url is not set; give shards or a folder of '
             'images')
     sources = open_sources(spec, prm.cache_dir)
-    seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
     transform = transform or (train_transform if train else eval_transform)(prep)
-    num_classes = cfg.model.generator.condition_num_classes if cfg.model.generator.hidden_size else None
-    samples = Samples(sources, transform, seed, prm.dataset_with_class_label,
+    generator = cfg.model.generator
+    num_classes = generator.condition_num_classes if generator.hidden_size else None
+    samples = Samples(sources, transform, data_seed(cfg, seed), prm.dataset_with_class_label,
                       prm.dataset_with_text_label, train and prep.res_ratio_filtering, train,
                       num_classes, **_caption_choices(prep, train))
-    order = Mixture([getattr(s, 'sizes', [len(s)])
-                     for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
-    if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
-    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world,
-                  num_workers, None if train else sum(map(len, sources)))
+    return load_samples(cfg, samples, train, batch_size, rank, world, num_workers)

@@ -22,9 +22,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 from typing import NamedTuple
-from ..basics import atomic_write, reason, shown
-from .shards import (Loader, Mixture, Samples, ShardDataset, _caption_choices, _cores,
-                               _InTurn, _labels, class_id, expand_source, warn_damaged)
+from ..basics import atomic_write, choice, reason, shown
+from .shards import (Loader, Samples, ShardDataset, _caption_choices, _labels,
+                               class_id, data_seed, expand_source, load_samples, warn_damaged)
 from .tokens import Source, check_sizes
 
 # %% ../../nbs/data/45_token_shards.ipynb #98ef7859
@@ -560,41 +560,38 @@ def training_spec(cfg)->str:
         return p.train_shards_path_or_url
     return p.pretokenization
 
-# %% ../../nbs/data/45_token_shards.ipynb #6bbf5165
-def make_token_loader(
-    cfg, # Configuration; reads `dataset`, `training`, and the sizes of the generator
-    split:str='train', # train: endless and random; eval: once through, in order
-    # As for `make_loader`
-    batch_size:int|None=None,
-    rank:int=0,
-    world:int=1,
-    num_workers:int|None=None,
-    seed:int|None=None,
-    # What a line must have; what the published sections say unless given
-    sizes:LineSizes|None=None,
-    check:bool=True, # Leave out lines that do not fit the configured generator?
-)->Loader|None: # None if the data are images
-    "The loader of tokens of a split"
-    if split not in ('train','eval'):
-        raise ValueError(f"split='{split}'; accepted: 'train', 'eval'")
-    prm,train = cfg.dataset.params,split=='train'
-    spec = training_spec(cfg) if train else prm.eval_shards_path_or_url
-    if not spec:
-        raise ValueError(f'dataset.params.{split}_shards_path_or_url is not set; give token '
-                         'shards, a .jsonl, image shards or a folder of images')
-    vq,sizes = cfg.model.vq_model,sizes or line_sizes(cfg)
+# %% ../../nbs/data/45_token_shards.ipynb #97dce404
+def _spec(cfg, split)->str:
+    "Where the data of a split are; `ValueError` unless that is configured"
+    prm = cfg.dataset.params
+    spec = training_spec(cfg) if split=='train' else prm.eval_shards_path_or_url
+    if spec: return spec
+    raise ValueError(f'dataset.params.{split}_shards_path_or_url is not set; give token '
+                     'shards, a .jsonl, image shards or a folder of images')
+
+def _tars(cfg, sizes:LineSizes)->dict|None:
+    "Arguments of `TokenTars`, if the configuration says that its tars hold tokens"
+    if (cfg.dataset.params.pretokenization or '').lower()!='true': return None
+    vq = cfg.model.vq_model
     channels = vq.token_size if vq.quantize_mode=='vae' else None
-    tars = dict(num_tokens=sizes.num_tokens, token_size=channels)
-    sources = open_tokens(spec, prm.cache_dir, tars if
-                          (prm.pretokenization or '').lower()=='true' else None)
+    return dict(num_tokens=sizes.num_tokens, token_size=channels)
+
+# %% ../../nbs/data/45_token_shards.ipynb #6bbf5165
+def make_token_loader(cfg, # Configuration; reads `dataset`, `training`, sizes of the generator
+                      split:str='train', # train: endless and random; eval: once through, in order
+                      batch_size:int|None=None, # This and the next four as for `make_loader`
+                      rank:int=0, world:int=1, num_workers:int|None=None, seed:int|None=None,
+                      # What a line must have; what the published sections say unless given
+                      sizes:LineSizes|None=None,
+                      check:bool=True, # Leave out lines that do not fit the generator?
+                     )->Loader|None: # None if the data are images
+    "The loader of tokens of a split"
+    choice('split', split, ('train','eval'))
+    prm,train = cfg.dataset.params,split=='train'
+    sizes = sizes or line_sizes(cfg)
+    sources = open_tokens(_spec(cfg, split), prm.cache_dir, _tars(cfg, sizes))
     if not sources: return None
-    seed = next(s for s in (seed, prm.shuffle_seed, cfg.training.seed) if s is not None)
-    samples = TokenSamples(sources, seed, sizes if check else LineSizes(), replace=train,
-                           text=prm.dataset_with_text_label,
+    samples = TokenSamples(sources, data_seed(cfg, seed), sizes if check else LineSizes(),
+                           replace=train, text=prm.dataset_with_text_label,
                            **_caption_choices(cfg.dataset.preprocessing, train))
-    order = Mixture([s.sizes
-                     for s in sources], seed, prm.mixture_weights) if train else _InTurn(sources)
-    if num_workers is None: num_workers = min(prm.num_workers_per_gpu, _cores())
-    total = None if train else sum(map(len, sources))
-    return Loader(samples, order, batch_size or cfg.training.per_gpu_batch_size, rank, world,
-                  num_workers, total)
+    return load_samples(cfg, samples, train, batch_size, rank, world, num_workers)

@@ -23,13 +23,14 @@ from torchvision.transforms.functional import ten_crop
 from tqdm.auto import tqdm
 from typing import NamedTuple
 from ..basics import atomic_write, flatten, open_image, reason, shown
-from ..config import load_config, read_path, shown_lines, to_dict
+from ..config import load_config, read_path, to_dict
 from ..data.images import Transform, keep_size, train_transform
 from ..data.shards import _original_size, damage, keyed, listed, open_sources
 from ..data.token_shards import MANIFEST, ShardInfo, TokenShard, read_manifest, write_token_shard
 from ..data.tokens import source
 from ..hub.pretrained import DEFAULT, load
 from .loop import make_accelerator
+from ..terminal import one_line_errors
 
 # %% ../../nbs/train/70_pretokenize.ipynb #88f48934
 def adm_resize(im:Image.Image, s:int)->Image.Image: # Shorter edge in pixels
@@ -395,11 +396,8 @@ def parser():
 def main(argv:list|None=None): # Arguments; those of the process unless given
     "Pretokenize from the command line"
     kw = vars(parser().parse_args(sys.argv[1:] if argv is None else argv))
-    # a file name may hold what an ASCII terminal cannot show
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    try: pretokenize(**{k: v for k,v in kw.items() if k not in ('pdb','xtra')})
-    except (ValueError, OSError) as e: sys.exit(shown_lines(f'tok1d pretokenize: {e}'))
+    with one_line_errors('tok1d pretokenize'):
+        pretokenize(**{k: v for k,v in kw.items() if k not in ('pdb','xtra')})
 
 # %% ../../nbs/train/70_pretokenize.ipynb #5a70cb47
 #| eval: false

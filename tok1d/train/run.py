@@ -28,6 +28,7 @@ from .loop import (Callback, Task, TrainState, agreed, fit, make_accelerator, ma
                               recipe_of, together)
 from .plan import codebook_keys, describe, has_wandb, number_format, on_cpu
 from .schedules import make_optimizers, make_schedulers
+from ..terminal import one_line_errors
 
 # %% ../../nbs/train/60_run.ipynb #a8775877
 def learning(cfg, task:Task)->tuple: # Optimizers, schedulers: network → by name
@@ -309,17 +310,13 @@ def main(argv:list|None=None): # Arguments; those of the process unless given
     args = sys.argv[1:] if argv is None else list(argv)
     if not args or {'-h','--help'} & set(args): return print(USAGE + ', '.join(list_presets()))
     named = [a for a in args if a.startswith('config=')]
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    try:
+    with one_line_errors('tok1d train'):
         if len(named)!=1:
             raise ValueError(
                 f'Exactly one config=NAME_OR_PATH is needed, got {len(named)}; --help lists the '
                 'presets.')
         cfg = load_config(named[0].removeprefix('config='), [a for a in args if a not in named])
         train(cfg)
-    except (ValueError, OSError, FloatingPointError) as e: sys.exit(shown_lines('tok1d train: '
-                                                                                f'{e}'))
 
 # %% ../../nbs/train/60_run.ipynb #5a70cb47
 #| eval: false
