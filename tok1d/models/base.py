@@ -117,21 +117,29 @@ def _bare(name:str)->str:
     return '.'.join(p for p in name.split('.') if p not in WRAPPERS)
 
 # %% ../../nbs/models/05_base.ipynb #8674b766
+def _few(names, n=4):
+    more = f", … ({len(names)} in all)" if len(names)>n else ''
+    return ', '.join(names[:n]) + more
+
+def _no_state_dict(sd, path)->ValueError:
+    "The complaint about a file without weights"
+    some = isinstance(sd, Mapping) and sd
+    kind = f"a dictionary with {_few([str(k)[:40] for k in sd])}" if some else type(sd).__name__
+    return ValueError(
+        f"{path} holds no state dict (names with tensors), but {kind}; save the state dict "
+        f"alone, or under one of {', '.join(AVERAGED+RAW)}")
+
+# %% ../../nbs/models/05_base.ipynb #f9afb895
 def unwrap(sd:Any, # What the file held
            path, # For the message
           )->dict[str,Tensor]:
     "The state dict itself, out of every wrapper; averaged weights where there are any"
     path,found = shown(path),_inside(sd)
-    if found is None:
-        kind = f"a dictionary with {_few([str(k)[:40] for k in sd])}" if isinstance(
-            sd, Mapping) and sd else type(sd).__name__
-        raise ValueError(
-            f"{path} holds no state dict (names with tensors), but {kind}; save the state dict "
-            f"alone, or under one of {', '.join(AVERAGED+RAW)}")
+    if found is None: raise _no_state_dict(sd, path)
     sd,way,others = found
     if others and set(way)&set(AVERAGED):
-        warnings.warn(
-            f"{path}: the averaged weights ('{'.'.join(way)}') are taken, not '{others[0]}'")
+        taken = '.'.join(way)
+        warnings.warn(f"{path}: the averaged weights ('{taken}') are taken, not '{others[0]}'")
     part = _averaged_part(sd)
     if len(part)<len([k for k in sd if k not in COUNTERS]):
         warnings.warn(f"{path}: the averaged weights are taken, {len(part)} of {len(sd)} tensors")
@@ -143,9 +151,6 @@ def unwrap(sd:Any, # What the file held
             "off; save one state dict")
     if not out: raise ValueError(f"{path} holds counters alone and no weights")
     return out
-
-def _few(names, n=4):
-    return ', '.join(names[:n])+(f", … ({len(names)} in all)" if len(names)>n else '')
 
 # %% ../../nbs/models/05_base.ipynb #2fb852d2
 class BaseModel(nn.Module, PyTorchModelHubMixin, library_name='tok1d', tags=['image-tokenization']):

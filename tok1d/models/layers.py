@@ -4,15 +4,21 @@
 
 # %% auto #0
 __all__ = ['PLAIN_UP_TO', 'PLAIN_FROM', 'attend_plain', 'attend', 'Attention', 'MLP', 'Block', 'Transformer', 'Linear',
-           'plain_linear', 'sincos_positions', 'resize_positions', 'init_linear']
+           'plain_linear', 'InferenceLinear', 'linear_gelu', 'int8_linear', 'packed', 'without_search', 'twin',
+           'sincos_positions', 'resize_positions', 'init_linear']
 
 # %% ../../nbs/models/10_layers.ipynb #99ff1c2f
 import math,time
+from collections.abc import Callable
 from contextlib import contextmanager
+from copy import copy
+from functools import cache
 import torch, torch.nn.functional as F
 from torch import nn,Tensor
 from torch.utils.checkpoint import checkpoint
 from ..basics import whole
+from ..ops.backend import use_op
+from ..ops.skinny import LARGEST,linear_or_plain
 
 # %% ../../nbs/models/10_layers.ipynb #028b2ad9
 def attend_plain(q:Tensor, # Queries, `b nh n d`
@@ -129,6 +135,73 @@ def plain_linear():
     was,Linear.onednn = Linear.onednn,False
     try: yield
     finally: Linear.onednn = was
+
+# %% ../../nbs/models/10_layers.ipynb #a9bb963a
+class InferenceLinear(nn.Module):
+    "A linear layer without gradients; its weight may be of 8 bits, or in oneDNN's layout"
+    def __init__(self,
+                 weight:Tensor, # `d_out d_in`, or what `packed` made of it
+                 bias:Tensor, # `d_out`
+                 scale:Tensor|None=None): # What 8-bit weights are multiplied by, `d_out`
+        super().__init__()
+        for name,t in dict(weight=weight, scale=scale, bias=bias).items():
+            self.register_buffer(name, t)
+
+    def forward(self, x:Tensor, gelu:bool=False)->Tensor: # `... d_in`, and GELU? → `... d_out`
+        weight,bias = self.weight,self.bias
+        if weight.is_mkldnn:
+            y = torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'none', [], '')
+            return F.gelu(y) if gelu else y
+        return linear_or_plain(x, weight, bias, self.scale, gelu)
+
+def linear_gelu(m:nn.Module, # A linear layer
+                x:Tensor)->Tensor: # `... d_in` → `... d_out`
+    "A linear layer, then GELU: in one step where the layer can"
+    return m(x, gelu=True) if isinstance(m, InferenceLinear) else F.gelu(m(x))
+
+# %% ../../nbs/models/10_layers.ipynb #d4c1c4dc
+def int8_linear(lin:nn.Module, # `nn.Linear`
+               )->InferenceLinear:
+    "A linear layer rounded to 8 bits, one scale an output"
+    w = lin.weight.detach()
+    scale = w.float().abs().amax(1).clamp(min=1e-12)/127
+    ints = (w.float()/scale[:,None]).round().to(torch.int8)
+    return InferenceLinear(ints, lin.bias.detach(), scale.to(w.dtype))
+
+def packed(lin:nn.Module, # `nn.Linear` or `InferenceLinear`
+           rows:int|None=None, # Rows that will be multiplied; `None`: leave the layout
+          )->InferenceLinear:
+    "A linear layer in the layout in which it is read fastest"
+    if isinstance(lin, InferenceLinear): return lin
+    w,ops = lin.weight.detach(),torch.ops.mkldnn
+    fits = w.dtype==torch.float32 or (w.dtype==torch.bfloat16 and ops._is_mkldnn_bf16_supported())
+    # the op reads the weights as they lie
+    if rows and rows<=LARGEST and use_op('skinny', w.numel(), w): fits = False
+    if rows and w.device.type=='cpu' and torch.backends.mkldnn.is_available() and fits:
+        w = ops._reorder_linear_weight(w, rows)
+    return InferenceLinear(w, lin.bias.detach())
+
+# %% ../../nbs/models/10_layers.ipynb #93cdcc7a
+@cache
+def _called_directly(cls): return type(cls.__name__, (cls,), dict(__call__=cls.forward))
+
+def without_search(m:nn.Module)->nn.Module:
+    "A shallow copy whose parts are plain attributes, and which calls `forward` without hooks"
+    new = copy(m)
+    new.__class__ = _called_directly(type(m))
+    new.__dict__.update(m._parameters | m._buffers | m._modules)
+    return new
+
+def twin(m:nn.Module, # Stays as it is
+         change:Callable, # Name, module → what stands in its place, or `None` to look inside
+         direct:bool=False, # Are its layers to be called without hooks? See above
+        )->nn.Module: # In eval mode
+    "The same modules over the same tensors, with some of them changed"
+    new = copy(m)
+    new.training = False
+    new._modules = {k: change(k, c) or twin(c, change, direct) for k,c in m._modules.items()}
+    if direct: new._modules = {k: without_search(c) for k,c in new._modules.items()}
+    return new
 
 # %% ../../nbs/models/10_layers.ipynb #cf184ee9
 def sincos_positions(grid:int, # Positions along a side

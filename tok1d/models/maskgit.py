@@ -195,14 +195,18 @@ class UViTBert(MaskGIT):
         self.apply(init_linear)
         nn.init.trunc_normal_(self.pos_embed, std=.02)
 
-    def forward(self, tokens:Tensor, class_id:Tensor)->Tensor: # `b n`, `b` → `b n k`
-        x,skips = self.embeddings(self.ids(tokens, class_id)) + self.pos_embed,[]
-        for block in self.in_blocks:
-            x = self.run(block, x)
-            skips.append(x)
-        x = self.run(self.mid_block, x)
-        for block in self.out_blocks: x = self.run(block, x, skips.pop())
-        return self.lm_head(self.norm(x)[:,1:])
+# %% ../../nbs/models/50_maskgit.ipynb #506ba62e
+@patch
+def forward(self:UViTBert, tokens:Tensor, class_id:Tensor)->Tensor: # `b n`, `b` → `b n k`
+    "Logits of each token; the second half of the blocks takes up what the first half gave"
+    skips = []
+    x = self.embeddings(self.ids(tokens, class_id)) + self.pos_embed
+    for block in self.in_blocks:
+        x = self.run(block, x)
+        skips.append(x)
+    x = self.run(self.mid_block, x)
+    for block in self.out_blocks: x = self.run(block, x, skips.pop())
+    return self.lm_head(self.norm(x)[:,1:])
 
 # %% ../../nbs/models/50_maskgit.ipynb #f5919c38
 def generator_type(

@@ -159,6 +159,20 @@ def _folder(path:Path)->Tower:
     return Tower(cfg, weights, path, '')
 
 # %% ../../nbs/models/65_text.ipynb #9dab8725
+def _listed(arch:str, tag:str)->dict: # Architecture and weights, as OpenCLIP names them
+    "OpenCLIP's own entry of published weights"
+    table = import_module('open_clip.pretrained')
+    tags = {table._clean_tag(t): t for t in table.list_pretrained_tags_by_model(arch)}
+    known = tags.get(table._clean_tag(tag))
+    found = table.get_pretrained_cfg(arch, known) if known else None
+    if found: return found
+    text = f'{arch}/{tag}' if tag else arch
+    raise ValueError(
+        f"'{text}' is no text tower: give a folder, a hub repository (owner/name), "
+        f"'{EMBEDDED}', or architecture/weights such as '{PUBLISHED}'"
+        + (f"; {arch} has {', '.join(tags.values())}" if tags else ''))
+
+# %% ../../nbs/models/65_text.ipynb #176cd5f1
 def find_tower(name:str|Path, # See above
               )->Tower:
     "Find a tower's configuration and weights, downloading them if need be"
@@ -169,24 +183,16 @@ def find_tower(name:str|Path, # See above
     cfg = import_module('open_clip.factory').get_model_config(arch)
     if cfg is None and '/' in text and not path.is_absolute() and text[0] not in '.~':
         repo = text.removeprefix('hf-hub:')
-        return _folder(_download(
-            text, repo, (CONFIG,)).parent)._replace(weights=_download(text, repo, WEIGHTS))
-    table = import_module('open_clip.pretrained')
-    tags = {table._clean_tag(t): t for t in table.list_pretrained_tags_by_model(arch)}
-    found = table.get_pretrained_cfg(
-        arch, tags[table._clean_tag(tag)]) if table._clean_tag(tag) in tags else None
-    if not found:
-        raise ValueError(
-            f"'{text}' is no text tower: give a folder, a hub repository (owner/name), "
-            f"'{EMBEDDED}', or architecture/weights such as '{PUBLISHED}'"
-            + (f"; {arch} has {', '.join(tags.values())}" if tags else ''))
+        folder = _download(text, repo, (CONFIG,)).parent
+        return _folder(folder)._replace(weights=_download(text, repo, WEIGHTS))
+    found = _listed(arch, tag)
     repo = found.get('hf_hub', '').rstrip('/')
     if repo.count('/')!=1:
         raise ValueError(
             f"the weights '{text}' lie outside the hub, at {found.get('url') or repo}: put them "
             f"into a folder with {CONFIG}, and give the folder")
-    return Tower(cfg | dict(quick_gelu=found.get('quick_gelu', cfg.get('quick_gelu', False))),
-                 _download(text, repo, WEIGHTS), None, arch)
+    quick = found.get('quick_gelu', cfg.get('quick_gelu', False))
+    return Tower(cfg | dict(quick_gelu=quick), _download(text, repo, WEIGHTS), None, arch)
 
 # %% ../../nbs/models/65_text.ipynb #64d76be4
 def _embedded()->Path:
@@ -314,25 +320,30 @@ class TextEncoder(nn.Module):
                  cache_size:int=256): # Encodings kept
         super().__init__()
         self.tower = tower.requires_grad_(False).eval()
-        self.tokenizer = tokenizer
-        self.cfg = cfg
-        self.name = str(name)
+        self.tokenizer,self.cfg,self.name = tokenizer,cfg,str(name)
         self.cache_size,self.cache,self.told = cache_size,OrderedDict(),set()
 
     def train(self, mode:bool=True): return super().train(False)
     def _apply(self, *args, **kw):
         self.cache.clear()
         return super()._apply(*args, **kw)  # moved, or of another dtype
-    @property
-    def device(self)->torch.device: return self.tower.positional_embedding.device
-    @property
-    def context_length(self)->int: return self.tower.context_length
-    @property
-    def width(self)->int: return self.tower.width # Channels of `guidance` and `sequence`
-    @property
-    def pooled_width(self)->int:
-        # Channels of `pooled`
-        return self.tower.output_dim if self.tower.text_projection is not None else self.width
+
+# %% ../../nbs/models/65_text.ipynb #92ede26b
+@patch(as_prop=True)
+def device(self:TextEncoder)->torch.device: return self.tower.positional_embedding.device
+
+@patch(as_prop=True)
+def context_length(self:TextEncoder)->int: return self.tower.context_length
+
+@patch(as_prop=True)
+def width(self:TextEncoder)->int: # Of `guidance` and `sequence`
+    "Channels of the readings token by token"
+    return self.tower.width
+
+@patch(as_prop=True)
+def pooled_width(self:TextEncoder)->int: # Of `pooled`
+    "Channels of the reading of a whole prompt"
+    return self.width if self.tower.text_projection is None else self.tower.output_dim
 
 # %% ../../nbs/models/65_text.ipynb #4fe55274
 @patch

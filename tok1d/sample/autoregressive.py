@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['SETTINGS', 'PRESETS', 'MAX_TABLE_BYTES', 'Settings', 'settings_of', 'Job', 'begin', 'lined_up', 'draw',
-           'prefix_logits', 'sample_plain', 'table_steps', 'table_bytes', 'Modulation', 'Int8Linear', 'Weight',
-           'packed', 'product', 'BlockWeights', 'Weights', 'weights', 'block_step', 'step', 'advance', 'compiled',
-           'sample', 'quantize_weights', 'other_ways', 'step_bytes']
+           'prefix_logits', 'sample_plain', 'table_steps', 'table_bytes', 'Modulation', 'step', 'advance', 'compiled',
+           'sample', 'room', 'quantize_weights', 'other_ways', 'step_bytes']
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #d8d0bd47
 import torch, torch.nn.functional as F
@@ -17,9 +16,8 @@ from torch import nn, Tensor
 from typing import NamedTuple
 from fastcore.basics import patch
 from ..basics import choice, tensor_of, whole
-from ..models.rar import modulate
-from ..ops.backend import use_op
-from ..ops.skinny import LARGEST,linear_or_plain
+from ..models.layers import int8_linear
+from ..models.rar import Growing, Placed
 from .masked import check_condition, check_line, ranks
 from .schedules import Step, filter_logits, guidance_at, guided_draw, merged
 from .schedules import run_seed, uniforms
@@ -73,10 +71,6 @@ class Job(NamedTuple):
 
     @property
     def guided(self)->bool: return any(s!=1 for s in self.scales)
-    @property
-    def labels(self)->Tensor: # Class ids of the rows, `r`
-        return torch.cat([self.cond, torch.full_like(self.cond, self.null)
-                          ]) if self.guided else self.cond
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #8f8bc9f8
 def begin(model, condition, steps=None, tokens=None, known=None, start=0, order=None, seed=None,
@@ -107,14 +101,34 @@ def lined_up(model, b, tokens, known, start, orders)->tuple: # Tokens and what h
     tokens,hold = check_line(model, b, tokens, known)
     return (tokens,hold) if orders is None else (tokens.gather(1, orders),hold.gather(1, orders))
 
+# %% ../../nbs/sample/30_autoregressive.ipynb #503d7168
+@patch(as_prop=True)
+def labels(self:Job)->Tensor: # `r`
+    "Class ids of the rows; with guidance those of the null class come second"
+    if not self.guided: return self.cond
+    return torch.cat([self.cond, torch.full_like(self.cond, self.null)])
+
+@patch(as_prop=True)
+def sure(self:Job)->Tensor: # `b n`
+    "Confidence before the first token: infinite where it holds"
+    empty = torch.full(self.tokens.shape, -torch.inf, device=self.cond.device)
+    return empty.masked_fill(self.hold, torch.inf)
+
+@patch
+def uniforms(self:Job, k:int, codes:int)->Tensor|None: # `b k`; `None` at temperature 0
+    "The uniform numbers of token `k`"
+    if not self.settings.temperature: return None
+    return uniforms(self.generator, self.seed, k, len(self.cond), (codes,))[0]
+
+# %% ../../nbs/sample/30_autoregressive.ipynb #19449b05
 @patch
 def step(self:Job, k, tokens, sure, logits=None)->Step:
     "What is reported after token `k`"
     known = self.hold | (torch.arange(tokens.shape[1], device=tokens.device)<=k)
-    if self.orders is None: line = tokens.where(known, tokens),known,sure.clone()
+    if self.orders is None: line = tokens,known,sure.clone()
     else: line = [torch.empty_like(x).scatter_(1, self.orders, x) for x in (tokens,known,sure)]
-    return Step(k, *line, logits, self.scales[k] if self.guided else 1.,
-                float(self.settings.temperature>0))
+    scale = self.scales[k] if self.guided else 1.
+    return Step(k, *line, logits, scale, float(self.settings.temperature>0))
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #a7ae2c02
 def draw(logits:Tensor, # `r k`, of any dtype; with guidance the null class's rows come second
@@ -129,36 +143,18 @@ def draw(logits:Tensor, # `r k`, of any dtype; with guidance the null class's ro
     return ids,logits
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #57592416
-def _block(block, x, c, past): # One block on the new positions; `past` grows
-    shift1,scale1,gate1,shift2,scale2,gate2 = block.adaLN_modulation(c).chunk(6, -1)
-    q,k,v = block.attn.heads(modulate(block.norm1(x), shift1, scale1))
-    if past: k,v = torch.cat([past[0], k], 2),torch.cat([past[1], v], 2)
-    y = F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2]>1)
-    past[:] = k,v
-    x = x + gate1*block.attn.proj(y.transpose(1,2).flatten(2))
-    return x + gate2*block.feed(modulate(block.norm2(x), shift2, scale2))
-
-# %% ../../nbs/sample/30_autoregressive.ipynb #a592f273
 def prefix_logits(model:nn.Module, # In eval mode
                   prefix:Tensor, # The tokens so far, `r m`
                   labels:Tensor, # Class ids `r`
                   orders:Tensor|None, # Which token comes i-th, `r n`
-                  past:list, # Keys and values of each block; empty lists to begin with
+                  past:list|None=None, # A `Growing` for each block; nothing is kept unless given
                  )->Tensor: # Of the next token, `r k`
-    "Logits of the token that follows, with keys and values that grow"
-    r,m = len(prefix),prefix.shape[1]
-    # r 2+n d
-    rows = model.rows(orders).expand(r,-1)[...,None].expand(-1,-1,model.pos_embed.shape[-1])
-    here,there = (t.repeat(r,1,1).gather(1, rows)
-                  for t in (model.pos_embed, model.target_aware_pos_embed))
-    ids = torch.cat([model.codebook_size+1+labels[:,None], prefix], 1)
-    x = torch.cat([model.cls_token.expand(r,-1,-1), model.embeddings(ids)], 1)  # r 2+m d
-    x = x + here[:,:m+2] + F.pad(there[:,2:m+3], (0,0,1,0))
-    c = model.embeddings(ids[:,:1]) + model.timesteps_embeddings[:,:m+2]
-    new = slice(past[0][0].shape[2] if past[0] else 0, None)
-    x,c = x[:,new],c[:,new]
-    for block,p in zip(model.blocks, past): x = _block(block, x, c, p)
-    return model.lm_head(model.adaln_before_head(x[:,-1:], c[:,-1:]))[:,0]
+    "Logits of the token that follows"
+    x = model.embed(prefix, labels, orders)  # r 2+m d
+    new = slice(past[0].length if past else 0, x.shape[1])
+    c = model.conditions(labels)[:,new]
+    x = model.through(x[:,new], [c]*(len(model.blocks)+1), past)
+    return model.lm_head(x[:,-1])
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #6a43a099
 @torch.no_grad()
@@ -170,23 +166,20 @@ def sample_plain(model:nn.Module, # `RAR`, in eval mode
                 )->Iterator[Step]:
     "Draw lines of tokens the published way (RAR, §3.3)"
     j = begin(model, condition, **settings)
-    b,n = j.tokens.shape
-    two = 2 if j.guided else 1
-    tokens = j.tokens.clone()
-    sure = torch.full((b,n), -torch.inf, device=j.cond.device).masked_fill(j.hold, torch.inf)
-    orders,past = None if j.orders is None else j.orders.repeat(two,1),[[] for _ in model.blocks]
+    two = len(j.labels)//len(j.cond)
+    tokens,sure = j.tokens.clone(),j.sure
+    orders = None if j.orders is None else j.orders.repeat(two,1)
+    past = [Growing() for _ in model.blocks] if cached else None
     for k in range(j.end):
-        if not cached: past = [[] for _ in model.blocks]
         logits = prefix_logits(model, tokens[:,:k].repeat(two,1), j.labels, orders, past)  # r k
-        u = uniforms(j.generator, j.seed, k, b,
-                     logits.shape[1:])[0] if j.settings.temperature else None
-        new,logits = draw(logits, torch.tensor([j.scales[k]], device=j.cond.device), u, j.guided,
-                          j.settings.temperature, top_k, top_p)
+        scale = torch.tensor([j.scales[k]], device=j.cond.device)
+        how = j.guided,j.settings.temperature,top_k,top_p
+        new,logits = draw(logits, scale, j.uniforms(k, logits.shape[1]), *how)
         logp = logits.log_softmax(-1).gather(-1, new[:,None])[:,0]
         tokens[:,k] = new.where(~j.hold[:,k], tokens[:,k])
         sure[:,k] = logp.where(~j.hold[:,k], sure[:,k])
         if k>=j.start: yield j.step(k, tokens.clone(), sure, logits)
-    if j.end<=j.start: yield j.step(n-1, tokens, sure)
+    if j.end<=j.start: yield j.step(tokens.shape[1]-1, tokens, sure)
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #b6e1dd0d
 MAX_TABLE_BYTES = 2**28 # Of the modulation tables, unless told otherwise
@@ -231,140 +224,38 @@ class Modulation:
         if first!=self.first: self.fill(first)
         return self.which + (i-first)*self.u
 
-    def fill(self, first:int): # First step to compute
-        c = self.c[first:first+self.steps].flatten(0,1)
-        layers = [b.adaLN_modulation[1]
-                  for b in self.model.blocks] + [self.model.adaln_before_head.adaLN_modulation[1]]
-        for layer,table in zip(layers, [*self.blocks,self.last]):
-            torch.addmm(layer.bias, c, layer.weight.T, out=table[:len(c)])
-        self.blocks.unflatten(-1, (6,-1))[:,:,1::3] += 1  # what is multiplied by is 1+scale
-        self.last.unflatten(-1, (2,-1))[:,0] += 1
-        self.first = first
-
-# %% ../../nbs/sample/30_autoregressive.ipynb #1a9ce2c6
-class Int8Linear(nn.Module):
-    "A linear layer with 8-bit weights, one scale an output (for inference)"
-    def __init__(self,
-                 lin:nn.Linear): # To copy
-        super().__init__()
-        w = lin.weight.detach()
-        scale = w.float().abs().amax(1).clamp(min=1e-12)/127
-        self.register_buffer('weight', (w.float()/scale[:,None]).round().to(torch.int8))
-        self.register_buffer('scale', scale.to(w.dtype))
-        self.register_buffer('bias', lin.bias.detach())
-
-    def forward(self, x): return product(x, Weight(self.weight, self.bias, self.scale))
-
-# %% ../../nbs/sample/30_autoregressive.ipynb #7302c094
-class Weight(NamedTuple):
-    "A linear layer's tensors, the weight perhaps in oneDNN's layout"
-    w:Tensor
-    b:Tensor
-    scale:Tensor|None=None
-
-def packed(lin:nn.Module, # `nn.Linear` or `Int8Linear`
-           rows:int|None=None, # Rows that will be multiplied; `None`: leave the layout
-          )->Weight:
-    "The tensors of a linear layer, in the layout in which they are read fastest"
-    if lin.weight.dtype==torch.int8: return Weight(lin.weight, lin.bias, lin.scale)
-    w,ops = lin.weight.detach(),torch.ops.mkldnn
-    fits = w.dtype==torch.float32 or (w.dtype==torch.bfloat16 and ops._is_mkldnn_bf16_supported())
-    # the op reads the weights as they lie
-    if rows and rows<=LARGEST and use_op('skinny', w.numel(), w): fits = False
-    if rows and w.device.type=='cpu' and torch.backends.mkldnn.is_available() and fits:
-        w = ops._reorder_linear_weight(w, rows)
-    return Weight(w, lin.bias.detach())
-
-def product(x:Tensor, # `r d`
-            l:Weight,
-            gelu:bool=False, # And GELU?
-           )->Tensor:
-    "What the linear layer gives"
-    if not l.w.is_mkldnn: return linear_or_plain(x, l.w, l.b, l.scale, gelu)
-    y = torch.ops.mkldnn._linear_pointwise(x, l.w, l.b, 'none', [], '')
-    return F.gelu(y) if gelu else y
-
-# %% ../../nbs/sample/30_autoregressive.ipynb #2d3690de
-class BlockWeights(NamedTuple):
-    "A block for one position; a norm is its weight and bias"
-    norm1:tuple
-    qkv:Weight
-    q_norm:tuple
-    k_norm:tuple
-    proj:Weight
-    norm2:tuple
-    fc1:Weight
-    fc2:Weight
-
-class Weights(NamedTuple):
-    "All that a step reads, besides the modulation"
-    cls:Tensor
-    embed:Tensor
-    positions:Tensor
-    blocks:list
-    head:Weight
-
-# %% ../../nbs/sample/30_autoregressive.ipynb #a9e081ac
-def weights(model:nn.Module, # `RAR`
-            orders:Tensor|None, # Which token comes i-th, `r n`
-            rows:int|None=None, # As for `packed`
-           )->Weights:
-    "Tensors of the model, as `step` takes them"
-    def norm(m): return m.weight.detach(),m.bias.detach()
-    def block(b):
-        a,pack = b.attn,lambda m: packed(m, rows)
-        return BlockWeights(norm(b.norm1), pack(a.qkv), norm(a.q_norm), norm(a.k_norm),
-                            pack(a.proj), norm(b.norm2), pack(b.mlp['fc1']), pack(b.mlp['fc2']))
-
-    return Weights(model.cls_token[0].detach(), model.embeddings.weight.detach(),
-                   model.positions(orders), [block(b) for b in model.blocks],
-                   packed(model.lm_head, rows))
+# %% ../../nbs/sample/30_autoregressive.ipynb #55b9d334
+@patch
+def fill(self:Modulation, first:int): # First step to compute
+    "Compute the tables from a step on"
+    model,c = self.model,self.c[first:first+self.steps].flatten(0,1)
+    layers = [b.adaLN_modulation[1] for b in (*model.blocks, model.adaln_before_head)]
+    for layer,table in zip(layers, [*self.blocks,self.last]):
+        torch.addmm(layer.bias, c, layer.weight.T, out=table[:len(c)])
+    self.blocks.unflatten(-1, (6,-1))[:,:,1::3] += 1  # what is multiplied by is 1+scale
+    self.last.unflatten(-1, (2,-1))[:,0] += 1
+    self.first = first
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #350c8907
-def _norm(x, wb): return F.layer_norm(x, x.shape[-1:], *wb, 1e-6)
-
-def block_step(w:BlockWeights, x:Tensor, # `r d`
-               m:Tensor, # Modulation, `r 6d`
-               kv:Tensor, # Keys and values, `2 r nh n+1 d/nh`; changed in place
-               i:Tensor, # Position, `1`
-               mask:Tensor|None, # Positions to look at, `1 n+1`
-               filled:int|None, # How many those are, instead of a mask
-              )->Tensor: # `r d`
-    "A block on one position"
-    shift1,scale1,gate1,shift2,scale2,gate2 = m.chunk(6, -1)
-    qkv = product(torch.addcmul(shift1, _norm(x, w.norm1), scale1), w.qkv)
-    q,k,v = qkv.view(len(x), 3, kv.shape[2], 1, -1).unbind(1)  # r nh 1 d/nh
-    q,k = _norm(q, w.q_norm),_norm(k, w.k_norm)
-    if filled: kv[0,:,:,filled-1:filled],kv[1,:,:,filled-1:filled],kv = k,v,kv[:,:,:,:filled]
-    else:
-        kv[0].index_copy_(2, i, k)
-        kv[1].index_copy_(2, i, v)
-    y = F.scaled_dot_product_attention(q, kv[0], kv[1], attn_mask=mask).flatten(1)
-    x = torch.addcmul(x, gate1, product(y, w.proj))
-    y = torch.addcmul(shift2, _norm(x, w.norm2), scale2)
-    return torch.addcmul(x, gate2, product(product(y, w.fc1, gelu=True), w.fc2))
-
-# %% ../../nbs/sample/30_autoregressive.ipynb #2355b118
-def step(w:Weights, kv:Tensor, # Keys and values, `blocks 2 r nh n+1 d/nh`; changed in place
+def step(net:nn.Module, # Of `RAR.prepared`
+         kv:Tensor, # Keys and values, `blocks 2 r nh n+1 d/nh`; changed in place
          mods:Tensor, last:Tensor, # Tables of `Modulation`
+         positions:Tensor, # Of the model, `1 n+1 d` or `r n+1 d`
          ids:Tensor, # What is fed in, `r`: the class, then tokens; ignored at position 0
          i:Tensor, # Position, `1`
          at:Tensor, # Rows of the tables, `r`
          filled:int|None=None, # `i+1`, to look at so many keys; `None`: at all, masked
         )->Tensor: # Logits of the token that comes next, `r k`
     "The network on one position"
-    # r d
-    x = torch.where(i==0, w.cls, F.embedding(ids, w.embed)) + w.positions.index_select(1, i)[:,0]
-    mask = None if filled else torch.arange(kv.shape[4], device=x.device)[None] <= i
-    for b,m,c in zip(w.blocks, mods.index_select(1, at).unbind(), kv.unbind()):
-        x = block_step(b, x, m, c, i, mask, filled)
-    scale,shift = last.index_select(0, at).chunk(2, -1)
-    return product(torch.addcmul(shift, _norm(x, (None,None)), scale), w.head)
+    mask = None if filled else torch.arange(kv.shape[4], device=kv.device)[None] <= i
+    past = [Placed(block, i, mask, filled) for block in kv.unbind()]
+    conds = [*mods.index_select(1, at).unbind(), last.index_select(0, at)]
+    return net.lm_head(net.through(net.embed_at(ids, i, positions), conds, past))
 
-def advance(w, kv, mods, last, ids, i, at, scale, u, held, token, how,
+def advance(net, kv, mods, last, positions, ids, i, at, scale, u, held, token, how,
             filled=None)->tuple: # Tokens `b`, logits `b k`, log-probabilities `b`
     "A step and the draw: the next token, or the one that is held"
-    new,logits = draw(step(w, kv, mods, last, ids, i, at, filled), scale, u, *how)
+    new,logits = draw(step(net, kv, mods, last, positions, ids, i, at, filled), scale, u, *how)
     new = token.where(held, new)
     return new,logits,logits.log_softmax(-1).gather(-1, new[:,None])[:,0]
 
@@ -392,46 +283,46 @@ def sample(model:nn.Module, # `RAR`
     return _steps(model, job, top_k, top_p, compile, max_table_bytes)
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #1817410e
+def room(model:nn.Module, rows:int)->Tensor: # Zeros, `blocks 2 r nh n+1 d/nh`
+    "Places for keys and values"
+    blocks,weight = model.blocks,model.embeddings.weight
+    heads = blocks[0].attn.nh
+    size = len(blocks),2,rows,heads,model.num_tokens+1,weight.shape[1]//heads
+    return weight.new_zeros(size)
+
+# %% ../../nbs/sample/30_autoregressive.ipynb #ab342d74
 @torch.no_grad()
 def _steps(model, j, top_k, top_p, compile, max_table_bytes):
-    (b,n),dev,t = j.tokens.shape,j.cond.device,j.settings.temperature
+    dev,n,r = j.cond.device,model.num_tokens,len(j.labels)
     if j.end<=j.start:
-        yield j.step(n-1, j.tokens, torch.full((b,n), torch.inf, device=dev))
+        yield j.step(n-1, j.tokens, torch.full(j.tokens.shape, torch.inf, device=dev))
         return
-    r,mod = len(j.labels),Modulation(model, j.labels, max_table_bytes, j.end+1)
-    w = weights(model, None if j.orders is None else j.orders.repeat(r//b, 1),
-                None if compile else r)
-    nh = model.blocks[0].attn.nh
-    kv = torch.zeros(len(model.blocks), 2, r, nh, n+1, w.cls.shape[-1]//nh, dtype=w.cls.dtype,
-                     device=dev)
-    tokens = j.tokens.clone()
-    sure = torch.full((b,n), -torch.inf, device=dev).masked_fill(j.hold, torch.inf)
-    ids = model.codebook_size+1+j.labels
-    at = torch.arange(n+1, device=dev)[:,None]
-    scales = torch.tensor(j.scales, device=dev)[:,None]
+    two,how = r//len(j.cond),(j.guided, j.settings.temperature, top_k, top_p)
+    mod = Modulation(model, j.labels, max_table_bytes, j.end+1)
+    net = model.prepared(None if compile else r)
+    where = model.positions(None if j.orders is None else j.orders.repeat(two, 1))
+    fixed = net,room(model, r),mod.blocks,mod.last,where
+    tokens,sure,ids = j.tokens.clone(),j.sure,model.codebook_size+1+j.labels
+    at,scales = torch.arange(n+1, device=dev)[:,None],torch.tensor(j.scales, device=dev)[:,None]
     run = compiled(**(compile if isinstance(compile, dict) else {})) if compile else advance
     for i in range(j.end+1):
         k = max(i-1, 0)  # position 0 guesses nothing, and what comes of it is not used
-        u = uniforms(j.generator, j.seed, k, b, (model.codebook_size,))[0] if t else None
-        new,logits,logp = run(w, kv, mod.blocks, mod.last, ids, at[i], mod.rows(i), scales[k], u,
-                              j.hold[:,k], tokens[:,k], (j.guided, t, top_k, top_p),
-                              None if compile else i+1)
+        u = j.uniforms(k, model.codebook_size)
+        new,logits,logp = run(*fixed, ids, at[i], mod.rows(i), scales[k], u, j.hold[:,k],
+                              tokens[:,k], how, None if compile else i+1)
         if i==0: continue
-        tokens[:,k],sure[:,k],ids = new,logp.where(~j.hold[:,k], sure[:,k]),new.repeat(r//b)
+        tokens[:,k],sure[:,k],ids = new,logp.where(~j.hold[:,k], sure[:,k]),new.repeat(two)
         if k>=j.start: yield j.step(k, tokens.clone(), sure, logits)
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #46e4d42d
 def quantize_weights(model:nn.Module, # `RAR`
                     )->nn.Module: # A copy, in eval mode
-    """Round the linear layers of blocks and head to 8 bits
-
-    Those of adaLN are read once a label and stay.
-    """
+    "Round the linear layers of blocks and head to 8 bits; those of adaLN are read once a label"
     model = deepcopy(model).eval().requires_grad_(False)
     for b in model.blocks:
-        b.attn.qkv,b.attn.proj = Int8Linear(b.attn.qkv),Int8Linear(b.attn.proj)
-        for k in 'fc1','fc2': b.mlp[k] = Int8Linear(b.mlp[k])
-    model.lm_head = Int8Linear(model.lm_head)
+        b.attn.qkv,b.attn.proj = int8_linear(b.attn.qkv),int8_linear(b.attn.proj)
+        for k in 'fc1','fc2': b.mlp[k] = int8_linear(b.mlp[k])
+    model.lm_head = int8_linear(model.lm_head)
     return model
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #71d8b0af

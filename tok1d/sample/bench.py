@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SETUPS', 'DTYPES', 'Setup', 'setup_of', 'random_model', 'condition', 'ways', 'by', 'Peak', 'resident', 'Run', 'timed',
-           'agreement', 'machine', 'measure', 'write_rows', 'bench_samples', 'line']
+           'agreement', 'machine', 'measure', 'write_rows', 'bench_setups', 'bench_samples', 'line']
 
 # %% ../../nbs/sample/80_bench.ipynb #91d27b7d
 import gc, json, os, platform, threading, time
@@ -191,29 +191,30 @@ def measure(
 
 # %% ../../nbs/sample/80_bench.ipynb #681e9aa9
 def write_rows(rows:list, out:str|Path):
+    "Write rows as JSON, all or nothing"
     with atomic_write(Path(out)) as f: Path(f).write_text(json.dumps(rows, indent=1)+'\n')
 
-def bench_samples(
-        names:list[str]
-    |None=None, # Of `SETUPS`, or configurations; all of `SETUPS` unless given
-        dtypes:tuple=('fp32','bf16'),
-        batches:tuple|None=None, # Lines at a time; those of the setup unless given
-        compiled:bool=False, # Through torch.compile too?
-        device:torch.device|None=None, # The default one unless given
-        out:str|Path|None=None, # Write the rows here, as JSON
-        setups:dict=SETUPS,
-        say:Callable=lambda row: None, # Called with each row
-)->list[dict]: # A row for each model, batch, format and way
-    "Time every sampler against its plain form, in one process"
-    device = torch.device(device or default_device())
-    rows = []
-    first = {}
-    asked = {name: setup_of(name, setups) for name in names or setups}
-    if unknown := set(dtypes)-set(DTYPES):
+def bench_setups(names, dtypes, setups)->dict: # Name → setup
+    "The setups that are asked for, or a `ValueError`"
+    unknown = set(dtypes)-set(DTYPES)
+    if unknown:
         raise ValueError(
-            f"no such number format: {', '.join(sorted(unknown))}; accepted are {', '.join(DTYPES)}"
-        )
-    speed = copy_bandwidth(device)
+            f"no such number format: {', '.join(sorted(unknown))}; accepted are {', '.join(DTYPES)}")
+    return {name: setup_of(name, setups) for name in names or setups}
+
+# %% ../../nbs/sample/80_bench.ipynb #a37178e1
+def bench_samples(names:list[str]|None=None, # Of `SETUPS`, or configurations; all unless given
+                  dtypes:tuple=('fp32','bf16'),
+                  batches:tuple|None=None, # Lines at a time; those of the setup unless given
+                  compiled:bool=False, # Through torch.compile too?
+                  device:torch.device|None=None, # The default one unless given
+                  out:str|Path|None=None, # Write the rows here, as JSON
+                  setups:dict=SETUPS,
+                  say:Callable=lambda row: None, # Called with each row
+                 )->list[dict]: # A row for each model, batch, format and way
+    "Time every sampler against its plain form, in one process"
+    asked,device = bench_setups(names, dtypes, setups),torch.device(device or default_device())
+    rows,first,speed = [],{},copy_bandwidth(device)
     for (name,s),dtype in product(asked.items(), dtypes):
         model = random_model(s, device=device).to(DTYPES[dtype])
         for b in batches or s.batches:

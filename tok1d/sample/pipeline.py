@@ -236,17 +236,23 @@ class TextPipeline(Pipeline):
     def __repr__(self):
         return (f"TextPipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}, "
                 f"{self.text_encoder.name})")
-    def asked(self, labels):
-        for p in (prompts := one_each(labels)):
-            if not isinstance(p, str): raise ValueError(f"prompt {p!r}: give a text, '' for none")
-        return prompts
 
-    def sample(self, prompts, **settings):
-        want = ('sequence','pooled')
-        return self.generator.sample(self.text_encoder(prompts, want),
-                                     null=self.text_encoder.null(want), **settings)
+# %% ../../nbs/sample/40_pipeline.ipynb #84151b86
+@patch
+def asked(self:TextPipeline, labels):
+    prompts = one_each(labels)
+    for p in prompts:
+        if not isinstance(p, str): raise ValueError(f"prompt {p!r}: give a text, '' for none")
+    return prompts
 
-    def paint(self, tokens, prompts):
-        if not hasattr(self.tokenizer, 'text_encoder'): return self.tokenizer.decode(tokens)
-        texts = [p or '' for p in prompts]
-        return self.tokenizer.decode(tokens, text=self.text_encoder(texts, ('guidance',)).guidance)
+@patch
+def sample(self:TextPipeline, prompts, **settings):
+    want = ('sequence','pooled')
+    null = self.text_encoder.null(want)
+    return self.generator.sample(self.text_encoder(prompts, want), null=null, **settings)
+
+@patch
+def paint(self:TextPipeline, tokens, prompts):
+    if not hasattr(self.tokenizer, 'text_encoder'): return self.tokenizer.decode(tokens)
+    texts = [p or '' for p in prompts]
+    return self.tokenizer.decode(tokens, text=self.text_encoder(texts, ('guidance',)).guidance)
