@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Optional, Union
 import torch
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.errors import RepositoryNotFoundError
 import tok1d
 from ..config import SUFFIXES, Table, is_path, load_config, read_path, shown, to_config
 from ..families import Family, family, family_class, family_of_weights

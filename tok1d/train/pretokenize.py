@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AUGMENTATIONS', 'LABELS', 'LOOSE', 'adm_resize', 'middle', 'adm_crop', 'Variants', 'centre', 'crops', 'augmented',
-           'make_variants', 'labelled', 'Images', 'encode', 'Job', 'asked', 'begin', 'same', 'write_manifest', 'finish',
-           'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
+           'make_variants', 'labelled', 'Images', 'encode', 'Job', 'Encoded', 'asked', 'begin', 'same',
+           'write_manifest', 'finish', 'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
 
 # %% ../../nbs/train/70_pretokenize.ipynb #c0309925
 import json, os, sys, warnings
@@ -26,7 +26,8 @@ from ..basics import atomic_write, flatten, open_image, reason, shown
 from ..config import load_config, read_path, shown_lines, to_dict
 from ..data.images import Transform, keep_size, train_transform
 from ..data.shards import _original_size, damage, keyed, listed, open_sources
-from ..data.token_shards import MANIFEST, ShardInfo, TokenShard, read_manifest, write_token_shard
+from ..data.token_shards import MANIFEST, ShardInfo, TokenShard, read_manifest
+from ..data.token_shards import write_token_shard
 from ..data.tokens import source
 from ..hub.pretrained import DEFAULT, load
 from .loop import make_accelerator
@@ -210,36 +211,52 @@ class Job(NamedTuple):
         return [f'{k:06}.safetensors' for k in range(-(-self.images//self.shard_size))]
 
 # %% ../../nbs/train/70_pretokenize.ipynb #3c6cca13
+class Encoded(NamedTuple):
+    "What became of some images"
+    parts:list # For each batch: name → array, a row for each variant of each image
+    labels:list # `LABELS` of each image
+    skipped:list # Pairs of key and reason
+
+@patch
+def encode_range(self:Job, first:int, last:int, # Images, `last` not among them
+                 bar)->Encoded: # tqdm
+    "Encode some images in batches; skip and note what cannot be read"
+    found = Encoded([], [], [])
+    images = Images(self.sources, first, last, self.variants, self.seed, self.filtered)
+    for batch in DataLoader(images, self.batch_size, num_workers=self.num_workers,
+                            collate_fn=list):
+        found.skipped.extend((x['key'],x['why']) for x in batch if 'why' in x)
+        for x in batch:
+            if x.get('unread'):
+                warnings.warn(f"{shown(x['key'])} is encoded without a label: {x['unread'][0]}")
+        if ok := [x for x in batch if 'images' in x]:
+            found.parts.append(encode(self.tokenizer, torch.cat([x['images'] for x in ok])))
+            found.labels.extend([x[n] for n in LABELS] for x in ok)
+        bar.update(len(batch))
+        bar.set_postfix(skipped=len(found.skipped), refresh=False)
+    return found
+
+# %% ../../nbs/train/70_pretokenize.ipynb #901e1038
+@patch
+def joined(self:Job, parts:list)->dict: # Name → `images variants …`, no rows for no parts
+    "The arrays of all batches, one after the other"
+    empty = encode(self.tokenizer, torch.zeros(1,3,*[self.info.source.image_size]*2))
+    def whole(name, a):
+        rows = np.concatenate([p[name] for p in parts]) if parts else a[:0]
+        return rows.reshape(-1, len(self.variants.names), *a.shape[1:])
+
+    return {name: whole(name, a) for name,a in empty.items()}
+
 @patch
 def do(self:Job, k:int, # Number of the shard
        bar)->Path: # tqdm
     "Encode and write shard `k`"
     first = k*self.shard_size
-    last = min(first+self.shard_size, self.images)
-    good = []
-    parts = []
-    skipped = []
-    for batch in DataLoader(
-            Images(self.sources, first, last, self.variants, self.seed, self.filtered),
-            self.batch_size, num_workers=self.num_workers, collate_fn=list):
-        skipped += [(x['key'], x['why']) for x in batch if 'why' in x]
-        for x in batch:
-            if x.get('unread'):
-                warnings.warn(f"{shown(x['key'])} is encoded without a label: {x['unread'][0]}")
-        if ok := [x for x in batch if 'images' in x]:
-            parts.append(encode(self.tokenizer, torch.cat([x['images'] for x in ok])))
-            good += [[x[n] for n in LABELS] for x in ok]
-        bar.update(len(batch))
-        bar.set_postfix(skipped=len(skipped), refresh=False)
-    empty = encode(self.tokenizer, torch.zeros(1,3,*[self.info.source.image_size]*2))
-    arrays = {
-        name: (np.concatenate([p[name] for p in parts]) if parts else a[:0]).reshape(
-            -1, len(self.variants.names), *a.shape[1:])
-        for name,a in empty.items()
-    }
-    keys,*labels = zip(*good) if good else [()]*len(LABELS)
-    return write_token_shard(self.out/self.shards[k], info=self.info._replace(skipped=skipped),
-                             keys=keys, **dict(zip(LABELS[1:], labels)), **arrays)
+    found = self.encode_range(first, min(first+self.shard_size, self.images), bar)
+    keys,*labels = zip(*found.labels) if found.labels else [()]*len(LABELS)
+    info = self.info._replace(skipped=found.skipped)
+    return write_token_shard(self.out/self.shards[k], info=info, keys=keys,
+                             **dict(zip(LABELS[1:], labels)), **self.joined(found.parts))
 
 # %% ../../nbs/train/70_pretokenize.ipynb #db360f14
 def asked(job:Job, data:str, augment:str, passes:int=1, recipe=None)->dict:

@@ -285,21 +285,25 @@ def leave(st:TrainState):
 # %% ../../nbs/train/60_run.ipynb #f6f7366b
 USAGE = """usage: tok1d train config=NAME_OR_PATH [KEY=VALUE …]
        python -m tok1d.train.run config=NAME_OR_PATH [KEY=VALUE …]
-       accelerate launch [--multi_gpu --num_processes N] -m tok1d.train.run config=NAME_OR_PATH [KEY=VALUE …]
+       accelerate launch [--multi_gpu --num_processes N] -m tok1d.train.run config=… [KEY=VALUE …]
 
 Trains what a configuration describes. The same command continues an interrupted run.
 
   config=…                                    a preset, a YAML file, or a folder with a config.yaml
-  dataset.params.train_shards_path_or_url=…   images: a folder, tar shards like data/{0000..0099}.tar, several joined by ::
-                                              generators also take tokens: a folder of `tok1d pretokenize`, or a .jsonl
+  dataset.params.train_shards_path_or_url=…   images: a folder, tar shards like
+                                              data/{0000..0099}.tar, several joined by ::
+                                              generators also take tokens: a folder of
+                                              `tok1d pretokenize`, or a .jsonl
   dataset.params.eval_shards_path_or_url=…    held-out images or tokens, likewise
-  experiment.tokenizer_checkpoint=…           tokenizer of a generator: encodes images, draws previews
+  experiment.tokenizer_checkpoint=…           tokenizer of a generator: encodes images,
+                                              draws previews
   model.vq_model.text_encoder=…               reads captions, for a TA-TiTok or a MaskGen
   experiment.output_dir=…                     where everything is written
   training.max_train_steps=…                  optimizer steps
   training.per_gpu_batch_size=…               images per process and batch
   experiment.resume=false                     refuse to continue an earlier run
-  plugins=…                                   modules from outside that add models, losses or callbacks
+  plugins=…                                   modules from outside that add models, losses
+                                              or callbacks
 
 presets: """
 
