@@ -17,7 +17,7 @@ from typing import Callable,NamedTuple
 from torch import Tensor
 from ..basics import atomic_write,default_device
 from .adaln import adaln
-from .backend import card,interpreting,obstacle,set_gate,table,use_ops
+from .backend import card,interpreting,obstacle,set_gate,use_ops
 from .guided import guided,remask
 from .nearest import nearest,nearest_both,sq_distances
 from .skinny import linear_plain,skinny

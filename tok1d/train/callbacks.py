@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from ..basics import atomic_write, image_grid
 from ..eval.reconstruction import evaluate, reconstruct
 from ..models.quantizer import code_counts, gather_ranks
-from .loop import Callback, TrainState, batch_generator, check_finite
+from .loop import TURNS, Callback, TrainState, batch_generator, check_finite
 
 # %% ../../nbs/train/50_callbacks.ipynb #5ea99b24
 def pooled(parts:list, # What each process counted: tensors or numbers; `None` where nothing
@@ -60,6 +60,7 @@ def pop(self:Means, acc)->dict: # Name → mean over steps and processes
 # %% ../../nbs/train/50_callbacks.ipynb #342d6290
 class Metrics(Callback):
     "Losses, learning rate, gradient norm and speed"
+    order = TURNS['measure']
     def __init__(self, every:int=50, # Steps between records
                  grad_norm_every:int=1): # Steps between recorded gradient norms
         self.every,self.grad_norm_every = every,grad_norm_every
@@ -72,15 +73,17 @@ class Metrics(Callback):
 
     def step(self, st):
         self.means.add(st.losses)
-        if st.step%self.every:
+        if not st.due(self.every, last=False):
             return
         seconds = time.perf_counter()-self.t
-        norm = dict(grad_norm=float(st.grad_norm)) if st.step%self.grad_norm_every==0 else {}
+        measured = st.due(self.grad_norm_every, last=False)
+        norm = dict(grad_norm=float(st.grad_norm)) if measured else {}
         st.log('train', **self.means.pop(st.acc), **learning_rates(st), **norm, images=st.images,
                images_per_s=(st.images-self.images)/seconds,
                waiting=(st.waited-self.waited)/seconds)
         self.mark(st)
 
+# %% ../../nbs/train/50_callbacks.ipynb #437e443c
 def learning_rates(st:TrainState)->dict: # Such as `lr/model/adamw` → value
     "The learning rates of a run"
     return {f'lr/{net}/{name}': sched.get_last_lr()[0]
@@ -117,6 +120,8 @@ def read_log(path:Path|str)->list: # Records
 # %% ../../nbs/train/50_callbacks.ipynb #219ead14
 class JSONLog(Callback):
     "Append every record to a JSONL file"
+    order = TURNS['report']
+    alone = True
     optional = True
     def __init__(self, path:Path|str):
         self.path = Path(path)
@@ -125,8 +130,6 @@ class JSONLog(Callback):
         self.keep = None # Records that stay when a run continues; those up to its step, if unknown
 
     def start(self, st):
-        if not st.acc.is_main_process:
-            return
         old = read_log(self.path) if self.path.exists() and st.step else []
         old = [r for r in old if r['step']<=st.step][:self.keep]
         with atomic_write(self.path) as tmp:
@@ -198,10 +201,12 @@ def panel(ax, name, points): # Triples of step, name of the curve, value
 # %% ../../nbs/train/50_callbacks.ipynb #2de892a3
 class ProgressBar(Callback):
     "One line that moves"
+    order = TURNS['report']
+    alone = True
     optional = True
     def start(self, st):
-        self.bar = tqdm(total=st.steps, initial=st.step, unit='step',
-                        disable=not st.acc.is_main_process, smoothing=.05, mininterval=1.)
+        self.bar = tqdm(total=st.steps, initial=st.step, unit='step', smoothing=.05,
+                        mininterval=1.)
     def step(self, st): self.bar.update()
     def log(self, st, record):
         show = {
@@ -225,13 +230,14 @@ def scalars(record:dict)->dict: # Such as `eval/photos, 8 tokens/psnr` → value
 
 class TensorBoard(Callback):
     "Scalars and pictures for `tensorboard --logdir`"
+    order = TURNS['report']
+    alone = True
     optional = True
     def __init__(self, folder:Path|str): self.folder,self.writer = folder,None
 
     def start(self, st):
         from torch.utils.tensorboard import SummaryWriter  # takes seconds to import
-        if st.acc.is_main_process:
-            self.writer = SummaryWriter(self.folder, purge_step=st.step+1 if st.step else None)
+        self.writer = SummaryWriter(self.folder, purge_step=st.step+1 if st.step else None)
 
     def log(self, st, record):
         if not self.writer:
@@ -250,6 +256,7 @@ class TensorBoard(Callback):
 # %% ../../nbs/train/50_callbacks.ipynb #6d8dfed1
 class EMA(Callback):
     "Running average of the model's weights, as `st.ema`"
+    order = TURNS['average']
     def __init__(self, st:TrainState, # Gets the average as `st.ema`
                  decay:float=.999): # At most
         self.decay,self.updates = decay,0
@@ -272,6 +279,7 @@ class EMA(Callback):
 # %% ../../nbs/train/50_callbacks.ipynb #209675e6
 class Codebook(Callback):
     "Start the codebook from latents, and revive codes nobody chooses"
+    order = TURNS['first']
     def __init__(self, quantizer_start:int=0, # Steps without quantizing before the start by k-means
                  revive_until:int=0, # Step after which dead codes stay dead; 0 never revives
                  revive_every:int=100, # Steps without use that make a code dead
@@ -325,7 +333,7 @@ def step(self:Codebook, st:TrainState):
     if st.step<=self.revive_until:
         counts = code_counts(st.seen['ids'], k)
         self.used = counts if self.used is None else self.used.to(counts)+counts
-        if st.step%self.revive_every==0:
+        if st.due(self.revive_every, last=False):
             self.revive(st, z)
 
 # %% ../../nbs/train/50_callbacks.ipynb #83ebbb5b
@@ -374,6 +382,7 @@ def jumped(self:Codebook, st, rows:Tensor): # `k` bool
 # %% ../../nbs/train/50_callbacks.ipynb #29b54051
 class Alarms(Callback):
     "Stop at a non-finite loss or gradient; warn of a collapsed codebook"
+    order = TURNS['first']
     def __init__(self, every:int=50, # Steps between looks, on a GPU
                  codebook_size:int|None=None, # Watch the codebook of this size
                  min_perplexity:float=.02, # Smallest healthy share of the codebook in effective use
@@ -384,7 +393,7 @@ class Alarms(Callback):
         self.counts = None
 
     def step(self, st):
-        if st.step%self.every==0 or st.step>=st.steps or st.stop:
+        if st.due(self.every) or st.stop:
             check_finite(st)
         if self.k and not getattr(st.task.model.quantize, 'bypass', False):
             self.check_codebook(st)
@@ -417,7 +426,7 @@ def check_codebook(self:Alarms, st):
     "Warn, or raise, when few codes do all the work"
     counts = code_counts(st.seen['ids'], self.k)
     self.counts = counts if self.counts is None else self.counts.to(counts)+counts
-    if st.step%self.window: return
+    if not st.due(self.window, last=False): return
     counts = st.acc.reduce(self.counts, 'sum')  # the codes that all processes have chosen
     self.counts = None
     p = counts.double()/counts.sum()
@@ -440,16 +449,12 @@ def best_model(st:TrainState)->nn.Module:
 # %% ../../nbs/train/50_callbacks.ipynb #3f7d9ee3
 class Measuring(Callback):
     "Works every so many steps and after the last one, in the first process"
+    alone = True
     optional = True
     every = 1000 # Steps
 
-    def due(self, st:TrainState)->bool:
-        "Is it time, and is this the first process?"
-        on_time = st.step%self.every==0 or st.step>=st.steps
-        return on_time and st.acc.is_main_process
-
     def step(self, st):
-        if self.due(st):
+        if st.due(self.every):
             self.work(st)
 
     def work(self, st:TrainState): "What is done then"
@@ -459,8 +464,6 @@ class Measuring(Callback):
 
     def rehearse(self, st):
         "Work once on little data; nothing is logged or kept"
-        if not st.acc.is_main_process:
-            return
         trial = self.small()
         with tempfile.TemporaryDirectory() as folder:
             if hasattr(trial, 'folder'):
@@ -514,8 +517,7 @@ class Drawing(Measuring):
     def picture(self, st:TrainState): "PIL image"
 
     def start(self, st):
-        if st.acc.is_main_process:
-            for left in self.folder.glob('.tmp-*'): left.unlink()  # by a run that was killed
+        for left in self.folder.glob('.tmp-*'): left.unlink()  # by a run that was killed
 
     def work(self, st):
         picture = self.picture(st)
@@ -551,6 +553,7 @@ SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 
 class StopOnSignal(Callback):
     "Stop after the current step when asked to; a second time stops at once"
+    order = TURNS['stop']
     def __init__(self, agree_every:int=8): # Steps between agreements, with several processes
         self.agree_every,self.asked,self.old = agree_every,False,{}
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import nn
 from ..basics import UMASK, os_errors
-from .loop import Callback, TrainState, check_finite, get_rng, tell, together
+from .loop import TURNS, Callback, TrainState, check_finite, get_rng, tell
+from .loop import by_name, together
 
 # %% ../../nbs/train/45_checkpoints.ipynb #4b1cd9a4
 def sync(path:Path): # File or folder
@@ -184,7 +185,7 @@ def explained(tmp:Path): # Folder that is being written
 def write_own(st:TrainState, folder:Path):
     "What each process has for itself"
     data = st.loader.state_dict() if hasattr(st.loader, 'state_dict') else {}
-    callbacks = {type(cb).__name__: cb.state_dict() for cb in st.callbacks}
+    callbacks = {name: cb.state_dict() for name,cb in by_name(st.callbacks).items()}
     save_state(dict(rng=get_rng(), data=data, callbacks=callbacks),
                folder/f'process-{st.acc.process_index}.pt')
 
@@ -322,8 +323,7 @@ def load_callbacks(st:TrainState, path:Path, s:dict, # Contents of `state.pt`
         files = [mine['callbacks']]
     else:
         files = [read(p)['callbacks'] for _,p in sorted(process_files(path).items())]
-    for cb in st.callbacks:
-        name = type(cb).__name__
+    for name,cb in by_name(st.callbacks).items():
         states = [f[name] for f in files if name in f]
         exact = own and states
         cb.load_state_dict(states[0] if exact else cb.join_states(states, st.acc.process_index))
@@ -400,6 +400,7 @@ def resume(st:TrainState, # Changed in place
 # %% ../../nbs/train/45_checkpoints.ipynb #56fcf1ce
 class Checkpoints(Callback):
     "Save every so often, keep the newest"
+    order = TURNS['save']
     saves = True
     def __init__(self, folder:Path|str, # Output folder of the run
                  every:int=1000, # Steps
@@ -413,7 +414,6 @@ class Checkpoints(Callback):
     def start(self, st): self.sweep(st)
 
     def step(self, st):
-        if st.step%self.every and st.step<st.steps and not st.stop:
-            return
-        save_checkpoint(st, self.folder)
-        self.sweep(st)
+        if st.due(self.every) or st.stop:
+            save_checkpoint(st, self.folder)
+            self.sweep(st)

@@ -7,7 +7,7 @@ __all__ = ['maskgen_vq_recipe', 'maskgen_kl_recipe', 'MaskGenTask', 'MaskGenVQTa
            'PromptSamples', 'wrap', 'draw_prompts', 'describe_maskgen', 'maskgen_vq_task', 'maskgen_kl_task']
 
 # %% ../../nbs/train/37_maskgen.ipynb #f41319cb
-import copy, math, textwrap
+import copy, textwrap
 import torch
 from fastcore.basics import patch
 from torch import nn, Tensor

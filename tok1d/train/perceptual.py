@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from fastcore.basics import patch
-from torch import nn, Tensor
+from torch import nn
 from ..plugins import load_plugins
 
 # %% ../../nbs/train/15_perceptual.ipynb #fc3520fa

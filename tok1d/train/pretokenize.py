@@ -8,7 +8,7 @@ __all__ = ['AUGMENTATIONS', 'LABELS', 'LOOSE', 'adm_resize', 'middle', 'adm_crop
            'write_manifest', 'finish', 'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
 
 # %% ../../nbs/train/70_pretokenize.ipynb #c0309925
-import json, os, sys, warnings
+import json, sys, warnings
 import numpy as np, torch
 from accelerate import Accelerator
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from fastcore.imports import in_notebook
 from fastcore.script import anno_parser
 from pathlib import Path
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import nn, Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms.functional import ten_crop

@@ -20,12 +20,12 @@ from ..basics import seed_everything
 from ..config import list_presets, load_config, save_config, shown, shown_lines, to_dict
 from ..data.shards import save_class_names
 from ..data.token_shards import training_spec
-from .callbacks import (EMA, Alarms, Codebook, JSONLog, Metrics, ProgressBar,
+from .callbacks import (EMA, Codebook, JSONLog, Metrics, ProgressBar,
                                    StopOnSignal, TensorBoard, best_model, from_outside, plot_log,
                                    scalars)
 from .checkpoints import Checkpoints, list_checkpoints, lock, resume
-from .loop import (Callback, Task, TrainState, agreed, fit, make_accelerator, make_state,
-                              recipe_of, together)
+from .loop import (TURNS, Callback, Task, TrainState, agreed, fit, in_order,
+                              make_accelerator, make_state, recipe_of, together)
 from .plan import codebook_keys, describe, has_wandb, number_format, on_cpu
 from .schedules import make_optimizers, make_schedulers
 
@@ -131,6 +131,8 @@ def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
 # %% ../../nbs/train/60_run.ipynb #fdfe8ba5
 class WandB(Callback):
     "Scalars for Weights & Biases by accelerate's tracker; `WANDB_MODE=offline` works as always"
+    order = TURNS['report']
+    alone = True
     optional = True
     def __init__(self, project:str, # Group of runs
                  name:str|None, # Of this run
@@ -139,8 +141,6 @@ class WandB(Callback):
         self.tracker = None
 
     def start(self, st):
-        if not st.acc.is_main_process:
-            return
         tracker = WandBTracker(self.project, name=self.name)
         tracker.start()
         tracker.store_init_configuration(self.settings)
@@ -164,8 +164,6 @@ def watchers(cfg, st:TrainState, out:Path)->list: # Callbacks
     "The callbacks of a run"
     e,t = cfg.experiment,cfg.training
     mine = recipe_of(cfg).watch(cfg, st, out) + from_outside(cfg, st, out)
-    early = [cb for cb in mine if isinstance(cb, (Alarms,Codebook))]
-    measuring = [cb for cb in mine if cb not in early]
     average = [EMA(st, t.ema_decay)] if t.use_ema else []
     metrics = Metrics(e.log_every, max(e.log_every, e.log_grad_norm_every//e.log_every*e.log_every))
     logs = [
@@ -174,7 +172,7 @@ def watchers(cfg, st:TrainState, out:Path)->list: # Callbacks
         TensorBoard(Path(e.logging_dir or out/'tensorboard'))
     ]
     saving = [StopOnSignal(), Checkpoints(out, e.save_every, t.keep_checkpoints)]
-    return [*early, *average, metrics, *logs, *trackers(cfg), *saving, *measuring]
+    return in_order([*mine, *average, metrics, *logs, *trackers(cfg), *saving])
 
 # %% ../../nbs/train/60_run.ipynb #025b29ba
 def train(cfg # Configuration, see `load_config`
@@ -322,8 +320,8 @@ def main(argv:list|None=None): # Arguments; those of the process unless given
                 'presets.')
         cfg = load_config(named[0].removeprefix('config='), [a for a in args if a not in named])
         train(cfg)
-    except (ValueError, OSError, FloatingPointError) as e: sys.exit(shown_lines('tok1d train: '
-                                                                                f'{e}'))
+    except (ValueError, OSError, FloatingPointError) as e:
+        sys.exit(shown_lines(f'tok1d train: {e}'))
 
 # %% ../../nbs/train/60_run.ipynb #5a70cb47
 #| eval: false
