@@ -6,11 +6,11 @@
 __all__ = ['ADVICE', 'MAX_SKIPPED', 'TURNS', 'Task', 'Flag', 'Progress', 'TrainState', 'Elsewhere', 'tell', 'agreed', 'agree',
            'together', 'batch_generator', 'not_finite', 'never_finite', 'check_finite', 'get_rng', 'set_rng',
            'make_accelerator', 'make_state', 'Callback', 'in_order', 'by_name', 'forever', 'to_device', 'batch_size',
-           'mean_losses', 'join_seen', 'fit', 'begin', 'rehearse', 'unfinished', 'next_batch', 'train_step', 'Built',
-           'Recipe', 'recipe_of', 'model_size', 'plural']
+           'mean_losses', 'join_seen', 'fit', 'begin', 'rehearse', 'unfinished', 'next_batch', 'train_step', 'leave',
+           'departure', 'Built', 'Recipe', 'recipe_of', 'model_size', 'plural']
 
 # %% ../../nbs/train/40_loop.ipynb #d6215a4e
-import random, time, warnings
+import gc, random, time, warnings
 import numpy as np, torch
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -65,7 +65,6 @@ class Flag(NamedTuple):
     values:dict # Name → scalar tensor
     finite:Tensor # Are all of them? A bool on the device
 
-# %% ../../nbs/train/40_loop.ipynb #3ccbaa64
 @dataclass(kw_only=True)
 class Progress:
     "How far a run has come"
@@ -140,10 +139,9 @@ def together():
 # %% ../../nbs/train/40_loop.ipynb #6f76d56e
 def batch_generator(*numbers:int)->torch.Generator: # e.g. seed, batch, process
     "A generator that depends on these numbers alone"
-    return torch.Generator().manual_seed(
-        int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]>>1))
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state>>1))
 
-# %% ../../nbs/train/40_loop.ipynb #3e336f0f
 @patch
 def generator(self:TrainState)->torch.Generator:
     "Source of every random draw for the current batch"
@@ -210,12 +208,11 @@ def get_rng()->dict:
     "The state of Python's, NumPy's and PyTorch's global generators"
     kind,keys,*rest = np.random.get_state()
     version,words,gauss = random.getstate()
-    return dict(python=[version, list(words),
-                        gauss], numpy=[kind, torch.from_numpy(keys.astype(np.int64)),
-                                       *rest], torch=torch.get_rng_state(),
-                cuda=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return dict(python=[version, list(words), gauss],
+                numpy=[kind, torch.from_numpy(keys.astype(np.int64)), *rest],
+                torch=torch.get_rng_state(), cuda=cuda)
 
-# %% ../../nbs/train/40_loop.ipynb #66bea9be
 def set_rng(state:dict): # From `get_rng`
     "Put the global generators back"
     version,words,gauss = state['python']
@@ -327,6 +324,7 @@ def due(self:TrainState,
     "Is it time for what happens every so many steps?"
     return self.step%every==0 or last and self.step>=self.steps
 
+# %% ../../nbs/train/40_loop.ipynb #754faef6
 @patch
 def name_of(self:TrainState, cb:Callback)->str:
     "Its name among the callbacks of the run, see `by_name`"
@@ -390,8 +388,8 @@ def to_device(batch:dict, device)->dict:
         for k,v in batch.items()
     }
 
-# %% ../../nbs/train/40_loop.ipynb #a0856402
 def batch_size(batch:dict)->int:
+    "How many samples a batch holds"
     return len(next(v for v in batch.values() if isinstance(v, Tensor)))
 
 # %% ../../nbs/train/40_loop.ipynb #953f492d
@@ -475,6 +473,28 @@ def train_step(st:TrainState, batches:Iterator):
     st.seen = join_seen([seen for _,seen in found])
     st.step += 1
     for cb in st.callbacks: st.call(cb, 'step')
+
+# %% ../../nbs/train/40_loop.ipynb #c7308907
+def leave(st:TrainState):
+    "End all processes together; gloo aborts at exit when something still hangs on the group"
+    acc = st.acc
+    if acc.num_processes==1:
+        return
+    for held in (st.nets, st.optimizers, st.schedulers): held.clear()
+    acc.free_memory()
+    gc.collect()
+    acc.wait_for_everyone()
+    acc.end_training()
+
+@contextmanager
+def departure(st:TrainState):
+    "All processes leave together, when the work is done or when all know that it failed"
+    try:
+        yield
+    except Exception as error:
+        if agreed(error): leave(st)
+        raise
+    leave(st)
 
 # %% ../../nbs/train/40_loop.ipynb #9b6714ce
 class Built(NamedTuple):

@@ -318,7 +318,6 @@ def is_done(path:Path)->bool: # A shard
     except ValueError as e: warnings.warn(f'{reason(e)}; it is made again')
     return False
 
-# %% ../../nbs/train/70_pretokenize.ipynb #c94520aa
 def run(job:Job, wanted:dict,
         acc:Accelerator)->dict|None: # What was made; only the first process knows
     "Do all shards that are missing, shared among processes"
