@@ -1,7 +1,8 @@
-"""The documentation, without Quarto and without a network: `python .ci/docs.py [OUT]` (default: _docs)
+"""The documentation, without Quarto and a network: `python .ci/docs.py [OUT]` (default: _docs)
 
-nbdev filters the notebooks as saved (nothing but imports and exported cells is run), this script turns links, formulas and diagrams
-into what a page can show by itself, smalldocs lays out the site. Exits with 1 on a warning, a broken link, or anything from outside.
+nbdev filters the notebooks as saved (nothing but imports and exported cells is run), this script
+turns links, formulas and diagrams into what a page can show by itself, smalldocs lays out the
+site. Exits with 1 on a warning, a broken link, or anything from outside.
 """
 import ast
 import html

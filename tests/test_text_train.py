@@ -1,4 +1,7 @@
-"A text-aware tokenizer, a text tower and both kinds of MaskGen train from the command, and a killed run equals one that never was"
+"""A text-aware tokenizer, a text tower and both kinds of MaskGen train from the command
+
+And a killed run equals one that never was.
+"""
 import json
 import pytest
 from test_pretokenize import tokenizer
