@@ -257,7 +257,7 @@ def build_generator(make_task:Callable, # `(cfg, model, tokenizer, texts) → Ta
 
 # %% ../../nbs/train/35_generators.ipynb #355a2645
 def draw_classes(task:GeneratorTask, tokenizer:nn.Module, lines:dict, n:int,
-                 *where)->Samples: # Folder and interval
+                 *where)->ClassSamples: # Folder and interval
     "Who draws a picture of each class"
     return ClassSamples(tokenizer, preview_classes(n, task.model.num_classes), *where)
 
