@@ -96,7 +96,6 @@ def test_killed(captioned, tmp_path, kind, monkeypatch):
 
 def test_pretokenized(captioned, tmp_path, monkeypatch):
     "MaskGen trains on token shards with captions: ids, or moments of a VAE"
-    import os
     from tok1d.config import load_config
     from tok1d.train.pretokenize import pretokenize
     from tok1d.train.run import accelerator, build
