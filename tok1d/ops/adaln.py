@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LARGEST', 'ROWS', 'forward_ref', 'backward_ref', 'wide_at', 'norm_row', 'adaln_kernel', 'forward_triton', 'adaln_row',
-           'branch_row', 'put', 'adaln_rows', 'adaln_grad_kernel', 'launch_backward', 'backward_triton', 'adaln_op',
+           'branch_row', 'adaln_rows', 'put', 'adaln_grad_kernel', 'launch_backward', 'backward_triton', 'adaln_op',
            'adaln_grad_op', 'AdaLN', 'adaln', 'adaln_or_plain', 'variants']
 
 # %% ../../nbs/ops/20_adaln.ipynb #03a14318
@@ -156,21 +156,12 @@ def adaln_row(dy, r, scale, weight, bias, mean, rstd, q, at, m, h, d, AFFINE:tl.
         dn = da*w
     return g,xh,a,da,rs*(dn - tl.sum(dn, 0)/d - xh*(tl.sum(dn*xh, 0)/d))
 
-# %% ../../nbs/ops/20_adaln.ipynb #6c566b8a
 @kernel
 def branch_row(dr, branch, gate, dbranch, at, ab, m, e, ok):
     "Store dbranch = dx*gate; dx with `dr` added, and dx*branch"
     e += wide_at(dr+at, ok)
     tl.store(dbranch+at, e*wide_at(gate+m, ok), mask=ok)
     return e,e*wide_at(branch+ab, ok)
-
-# %% ../../nbs/ops/20_adaln.ipynb #62bb63f6
-@kernel
-def put(to, a, b, c, size, ok, THREE:tl.constexpr):
-    "Store two or three rows, `size` apart"
-    tl.store(to, a, mask=ok)
-    tl.store(to+size, b, mask=ok)
-    if THREE: tl.store(to+2*size, c, mask=ok)
 
 # %% ../../nbs/ops/20_adaln.ipynb #d8a9aa0c
 @kernel
@@ -198,6 +189,13 @@ def adaln_rows(dr, dy, r, branch, gate, scale, weight, bias, mean, rstd, dx, dbr
     return s0,s1,s2,s3,s4
 
 # %% ../../nbs/ops/20_adaln.ipynb #2fe8b8d1
+@kernel
+def put(to, a, b, c, size, ok, THREE:tl.constexpr):
+    "Store two or three rows, `size` apart"
+    tl.store(to, a, mask=ok)
+    tl.store(to+size, b, mask=ok)
+    if THREE: tl.store(to+2*size, c, mask=ok)
+
 @kernel
 def adaln_grad_kernel(dr, dy, r, branch, gate, scale, weight, bias, mean, rstd, dx, dbranch, dmod,
                       dnorm, n, d, chunks, size, rb, rn, bb, bn, mb, mn, ROWS:tl.constexpr,

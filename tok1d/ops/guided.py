@@ -95,7 +95,6 @@ def at_least(key, weight, want):
         t = tl.where(tl.sum(tl.where(key>=bit, weight, 0.), 0)>=want, bit, t)
     return t
 
-# %% ../../nbs/ops/30_guided.ipynb #6acd9898
 @kernel
 def gumbel_at(uniforms, seed, row, h, k, stream:tl.constexpr, GIVEN:tl.constexpr):
     "-log(-log(u)), u given or made of seed, row and column"
@@ -152,7 +151,6 @@ def _block(k):
     size = triton.next_power_of_2(k)
     return dict(B=max(16, size), num_warps=min(16, max(1, size//256)))
 
-# %% ../../nbs/ops/30_guided.ipynb #fd034245
 def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p,
                   full=False):
     "Run the kernel; as `guided_ref`"
