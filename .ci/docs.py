@@ -1,7 +1,8 @@
-"""The documentation, without Quarto and without a network: `python .ci/docs.py [OUT]` (default: _docs)
+"""The documentation, without Quarto and a network: `python .ci/docs.py [OUT]` (default: _docs)
 
-nbdev filters the notebooks as saved (nothing but imports and exported cells is run), this script turns links, formulas and diagrams
-into what a page can show by itself, smalldocs lays out the site. Exits with 1 on a warning, a broken link, or anything from outside.
+nbdev filters the notebooks as saved (nothing but imports and exported cells is run), this script
+turns links, formulas and diagrams into what a page can show by itself, smalldocs lays out the
+site. Exits with 1 on a warning, a broken link, or anything from outside.
 """
 import ast
 import html
@@ -21,18 +22,13 @@ ROOT = Path(__file__).parents[1]
 LINK = re.compile(r'(\]\()([^)\s]+)')
 
 def filtered(root, work):
-    """Copy what the docs need to `work` and run nbdev's filters there
-
-    The folder of the filtered notebooks.
-    """
+    "Copy what the docs need to `work`, run nbdev's filters there; the folder they leave"
     shutil.copytree(root/'nbs', work/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints'),
                     symlinks=True)
     shutil.copy(root/'_quarto.yml', work)
-    # nbdev would link any word in backticks to anything of that name in any library; `linked` is
-    # choosier
-    (work/'settings.ini').write_text(
-        (root/'settings.ini').read_text(encoding='utf-8') + '\nskip_procs = add_links\n',
-        encoding='utf-8')
+    # nbdev would link any word in backticks to anything of that name in any library
+    settings = (root/'settings.ini').read_text(encoding='utf-8')
+    (work/'settings.ini').write_text(settings + '\nskip_procs = add_links\n', encoding='utf-8')
     os.chdir(work)
     sys.path.insert(0, str(root))  # nbdev's workers document this tree, whatever is installed
     from nbdev.serve import proc_nbs
@@ -51,8 +47,8 @@ def page_names(proc):
 class Symbols:
     "Where a name of this library is documented"
     def __init__(self, root):
-        modules = ast.literal_eval(
-            (root/'tok1d/_modidx.py').read_text(encoding='utf-8').split('d = ', 1)[1])['syms']
+        index = (root/'tok1d/_modidx.py').read_text(encoding='utf-8').split('d = ', 1)[1]
+        modules = ast.literal_eval(index)['syms']
         self.homes, self.methods = {}, set()
         for module, symbols in modules.items():
             for full, (place, _) in symbols.items():
@@ -63,20 +59,14 @@ class Symbols:
             if symbols: self.homes[module] = [next(iter(symbols.values()))[0].split('#')[0]]
 
     def find(self, name, page):
-        """The place of `name` as a reader of `page` means it
-
-        On this page, or else the only one that it can be.
-        """
+        "The place of `name` as `page` means it: on that page, or else the only one it can be"
         homes = self.homes.get(name, [])
         own = [h for h in homes if h.split('#')[0] == page]
         if own: return own[0]
         return homes[0] if len(homes) == 1 and name not in self.methods else None
 
 class Source:
-    """Pages for files of the repository that are no notebooks
-
-    What `[source]` and links out of nbs/ lead to.
-    """
+    "Pages for other files of the repository: what `[source]` and links out of nbs/ lead to"
     def __init__(self, root, proc): self.root, self.proc = root, proc
 
     def page(self, path):
@@ -151,18 +141,17 @@ class Text:
         return ''.join(part for i, part in enumerate(parts) if i % 3 != 2)
 
 def rewrite(proc, root):
-    """Give the filtered notebooks in `proc` their page names, and their text and links the form the
-    site needs"""
+    "Give the filtered notebooks in `proc` their page names, text and links as the site needs"
     ini = ConfigParser(delimiters=['='])
     ini.read(root/'settings.ini', encoding='utf-8')
     cfg = ini['DEFAULT']
     names = page_names(proc)
     symbols = Symbols(root)
     source = Source(root, proc)
-    bases = f"{cfg['doc_host']}{cfg['doc_baseurl']}".rstrip(
-        '/') + '/', f"{cfg['git_url']}/blob/{cfg['branch']}/"
+    docs = f"{cfg['doc_host']}{cfg['doc_baseurl']}".rstrip('/') + '/'
+    code = f"{cfg['git_url']}/blob/{cfg['branch']}/"
     for old, new in names.items():
-        text = Text(old, names, symbols, source, *bases)
+        text = Text(old, names, symbols, source, docs, code)
         nb = json.loads((proc/old).read_text(encoding='utf-8'))
         for cell in nb['cells']:
             src = ''.join(cell['source'])
@@ -225,8 +214,10 @@ def faults(site):
                 if url in page.resources and parts.scheme != 'data':
                     yield f'{name}: asks for {url} from outside'
                 continue
-            to = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(
-                parts.path))) if parts.path else name
+            to = name
+            if parts.path:
+                folder = posixpath.dirname(name)
+                to = posixpath.normpath(posixpath.join(folder, unquote(parts.path)))
             if (site/to).is_dir(): to = posixpath.join(to, 'index.html')
             if not (site/to).is_file(): yield f'{name}: broken link {url}'
             elif parts.fragment and to in pages and unquote(parts.fragment) not in pages[to].ids:

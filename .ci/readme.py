@@ -1,7 +1,8 @@
 """README.md from nbs/index.ipynb, without Quarto: `python .ci/readme.py [ROOT]`
 
-Markdown cells stay as they are, with their links turned to the top level; code and its saved output follow, pictures as files
-in nbs/index_files. Directives of the docs hold here too: `#| hide`, `#| echo: false`, `#| output: false`, `#| fig-alt: what a picture shows`.
+Markdown cells stay as they are, with their links turned to the top level; code and its saved
+output follow, pictures as files in nbs/index_files. Directives of the docs hold here too:
+`#| hide`, `#| echo: false`, `#| output: false`, `#| fig-alt: what a picture shows`.
 """
 import base64
 import json
@@ -15,15 +16,18 @@ def directives(source):
     "The `#|` lines at the top of a cell, and the rest"
     lines = source.splitlines()
     top = [line[2:].strip() for line in lines if line.startswith('#|')]
-    return {key.strip(): value.strip()
-            for key, _, value in (d.partition(':') for d in top)
-            }, '\n'.join(line for line in lines if not line.startswith('#|')).strip()
+    options = {}
+    for line in top:
+        key, _, value = line.partition(':')
+        options[key.strip()] = value.strip()
+    rest = [line for line in lines if not line.startswith('#|')]
+    return options, '\n'.join(rest).strip()
 
 def from_top(markdown):
     "Links and pictures relative to nbs/ become relative to the top level; code is left alone"
     link = re.compile(r'(\]\(|src="|href=")(?!(?:[a-z]+:|#|/))([^)"\s]+)')
     def turn(m):
-        return f'{m[1]}{m[2].removeprefix("../") if m[2].startswith("../") else "nbs/" + m[2]}'
+        return m[1] + (m[2].removeprefix('../') if m[2].startswith('../') else f'nbs/{m[2]}')
     parts = re.split(r'(^```.*?^```$|`[^`\n]+`)', markdown, flags=re.M | re.S)
     return ''.join(part if i % 2 else link.sub(turn, part) for i, part in enumerate(parts))
 

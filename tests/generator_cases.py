@@ -1,4 +1,7 @@
-"Generators against the parity cases, and with ops against without: for tests/test_parity.py, which runs them in a process where Triton interprets kernels, too"
+"""Generators against the parity cases, and with ops against without
+
+For tests/test_parity.py, which runs them in a process where Triton interprets kernels, too.
+"""
 from functools import wraps
 from importlib import import_module
 from unittest.mock import patch

@@ -1,4 +1,7 @@
-"Who imports whom, read from the source: imports anywhere in a file, relative or absolute, by statement or by name"
+"""Who imports whom, read from the source
+
+Imports anywhere in a file, relative or absolute, by statement or by name.
+"""
 import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path

@@ -1,4 +1,7 @@
-"Calls of the fused ops for tests/test_ops.py, which runs them in a process where Triton interprets kernels"
+"""Calls of the fused ops
+
+For tests/test_ops.py, which runs them in a process where Triton interprets kernels.
+"""
 import torch
 from torch.testing import assert_close
 from tok1d.ops.adaln import adaln, adaln_op

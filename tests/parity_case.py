@@ -1,4 +1,7 @@
-"Parity cases: what the published models compute, on weights and inputs that anyone can draw again (`parity/README.md`)"
+"""Parity cases: what the published models compute
+
+On weights and inputs that anyone can draw again (`parity/README.md`).
+"""
 import json
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"Several processes on one machine, for tests: launched together, and a toy whose every number is known"
+"""Several processes on one machine, for tests
+
+Launched together; and a toy whose every number is known.
+"""
 import contextlib, multiprocessing as mp, os, socket, sys, traceback
 
 ctx = mp.get_context('forkserver')  # a fresh process without importing torch again

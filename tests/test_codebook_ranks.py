@@ -1,4 +1,7 @@
-"Online clustering over several processes updates the codebook exactly as gathering all latents on every rank does"
+"""Online clustering over several processes
+
+It updates the codebook exactly as gathering all latents on every rank does.
+"""
 import pytest, torch
 import torch.distributed as dist
 import torch.multiprocessing as mp

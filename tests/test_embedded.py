@@ -1,4 +1,7 @@
-"The drawing side of the embedded data: only where the drawing packages are installed, in their pinned versions"
+"""The drawing side of the embedded data
+
+Only where the drawing packages are installed, in their pinned versions.
+"""
 import json
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,4 +1,7 @@
-"What ships draws pictures at once: no network, the same for the same seed, within the budget of bytes"
+"""What ships draws pictures at once
+
+No network, the same for the same seed, within the budget of bytes.
+"""
 import json
 from pathlib import Path
 

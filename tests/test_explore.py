@@ -10,7 +10,8 @@ from PIL import Image
 from torch.testing import assert_close
 from tok1d.config import load_config
 from tok1d.eval.reconstruction import check_count, evaluate, psnr, reconstruct
-from tok1d.explore.show import curve_figure, figure_png, ids_html, stats_html, token_strip, view_pictures
+from tok1d.explore.show import curve_figure, figure_png, ids_html, stats_html, token_strip
+from tok1d.explore.show import view_pictures
 from tok1d.explore.tokens import TokenImage, curve_counts, explore_tokens, token_curve
 from tok1d.explore.widgets import TokenExplorer
 from tok1d.models.titok import TiTok
@@ -153,11 +154,13 @@ def test_widget_takes_uploads(model, photo):
         assert explorer.upload.value == ()
     shown = explorer.original.value
     upload('<img src=x>.png', b'broken')
-    assert explorer.original.value == shown and '<img' not in explorer.message.value and '&lt;img' in explorer.message.value
+    assert explorer.original.value == shown
+    assert '<img' not in explorer.message.value and '&lt;img' in explorer.message.value
     # the same name twice: the newer file counts
     for turned in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180):
         upload('mine.jpg', as_file(photo.transpose(turned), 'JPEG', quality=95))
-        assert explorer.picker.value == 'mine.jpg' and explorer.message.value == '' and explorer.original.value != shown
+        assert explorer.picker.value == 'mine.jpg' and explorer.message.value == ''
+        assert explorer.original.value != shown
         shown = explorer.original.value
     assert [*explorer.picker.options] == ['photo', 'mine.jpg']
 

@@ -172,7 +172,7 @@ def test_tokens_of_another(tokens, tmp_path):
     from tok1d.config import load_config
     from tok1d.data.token_shards import open_tokens
     from tok1d.models import titok
-    from tok1d.train.given import check_tokens, load_tokenizer
+    from tok1d.train.given import check_token_data as check_tokens, load_tokenizer
     kept = dict(titok.SIZES)
     tok = tokenizer(tmp_path/'tokenizer')
     pre.small()

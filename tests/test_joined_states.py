@@ -1,4 +1,7 @@
-"What the log, the alarm and the codebook count is what all processes saw, however often a run is cut and whoever continues it"
+"""What the log, the alarm and the codebook count is what all processes saw
+
+However often a run is cut, and whoever continues it.
+"""
 import torch
 from torch import nn
 from ranks import launch

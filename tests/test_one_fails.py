@@ -24,9 +24,8 @@ class Points:
 
 def run(folder):
     "All faults in turn; what this process was told"
-    import torch
     from torch import nn
-    from tok1d.train.checkpoints import Checkpoints, save_checkpoint
+    from tok1d.train.checkpoints import Checkpoints
     from tok1d.train.loop import Callback, Task, agreed, fit, make_accelerator, make_state
     from tok1d.train.schedules import make_optimizers, make_schedulers
 

@@ -1,4 +1,8 @@
-"The fused ops compute what they say: kernels in Triton's interpreter and references, against float64; and every kernel compiles for real chips"
+"""The fused ops compute what they say
+
+Kernels in Triton's interpreter and references, against float64; and every kernel compiles for
+real chips.
+"""
 import importlib
 from itertools import product
 from pathlib import Path

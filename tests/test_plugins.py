@@ -1,4 +1,7 @@
-"A package from outside, found by its entry point, through every command; and a checkpoint that asks for code nobody loaded"
+"""A package from outside, found by its entry point, through every command
+
+And a checkpoint that asks for code nobody loaded.
+"""
 import json
 import os
 import subprocess

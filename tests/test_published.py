@@ -1,4 +1,7 @@
-"Published files as they are: a configuration by its own keys, weights and shards where its paths say, settings of the figures"
+"""Published files as they are
+
+A configuration by its own keys, weights and shards where its paths say, settings of the figures.
+"""
 import io
 import json
 import tarfile
@@ -13,7 +16,7 @@ from test_pretokenize import ctx
 
 from tok1d.config import load_config, nested, read_file, to_config
 from tok1d.hub import pretrained
-from tok1d.hub.pretrained import Found, load, row_in_repository
+from tok1d.hub.pretrained import FoundFiles, load, row_in_repository
 from tok1d.models.maskgit import ImageBert
 from tok1d.sample import masked
 
@@ -33,7 +36,8 @@ CLASSES = [
     'model.generator.condition_num_classes=2']
 SMALL = 64, 1, 2  # width, layers, heads of every published size
 VAL = 'dataset.params.eval_shards_path_or_url=imagenet_sharded/val/imagenet-val-{0000..0001}.tar'
-TRAIN = 'dataset.params.train_shards_path_or_url=imagenet_sharded/train/imagenet-train-{0000..0001}.tar'
+TRAIN = ('dataset.params.train_shards_path_or_url='
+         'imagenet_sharded/train/imagenet-train-{0000..0001}.tar')
 
 
 def as_published(name):
@@ -211,10 +215,11 @@ def repository(tmp_path, monkeypatch):
     def fetch(repo, file=None, config=None):
         asked.append(repo)
         told = json.loads((tmp_path/'repo/config.json').read_text())
-        for key in 'softmax_temperature_annealing', 'guidance_decay', 'guidance_scale', 'randomize_temperature', 'num_steps':
+        for key in ('softmax_temperature_annealing', 'guidance_decay', 'guidance_scale',
+                    'randomize_temperature', 'num_steps'):
             told['model']['generator'].pop(key, None)
         told['model']['generator']['softmax_temperature_annealing'] = False
-        return Found(tmp_path/'repo/model.safetensors', told if config is None else config)
+        return FoundFiles(tmp_path/'repo/model.safetensors', told if config is None else config)
     monkeypatch.setattr(pretrained, '_hub', fetch)
     return asked
 

@@ -1,4 +1,7 @@
-"Any number of processes continues exactly, also where a checkpoint falls between two revivals; another number is told"
+"""Any number of processes continues exactly
+
+Also where a checkpoint falls between two revivals; another number is told.
+"""
 import shutil
 import pytest, torch
 from ranks import launch, tiny_train

@@ -1,4 +1,7 @@
-"What a saved reference, a name and a path lead to, wherever one stands; and what a stranger's configuration may cost"
+"""What a saved reference, a name and a path lead to, wherever one stands
+
+And what a stranger's configuration may cost.
+"""
 import json, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest, torch
@@ -102,12 +105,20 @@ for i in range(1, {len(HOSTILE)}):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode==0, done.stderr
     assert len(done.stdout.splitlines())==len(HOSTILE)
-    assert 'model.generator.num_hidden_layers' in done.stdout and 'model.generator.hidden_size' in done.stdout
+    assert 'model.generator.num_hidden_layers' in done.stdout
+    assert 'model.generator.hidden_size' in done.stdout
 
 def test_nobody_at_home(tmp_path):
     "No HOME, and a user that the machine does not know"
-    code = "import os; os.environ.pop('HOME', None); from tok1d.config import cache_folder, load_config; from tok1d.data.shards import _stat; " \
-           f"import tok1d.ops.backend; os.path.expanduser = lambda p: p; print(_stat({str(Path(__file__))!r}, None).cache, cache_folder('x')); "
+    code = f"""
+import os
+os.environ.pop('HOME', None)
+from tok1d.config import cache_folder, load_config
+from tok1d.data.shards import _stat
+import tok1d.ops.backend
+os.path.expanduser = lambda p: p
+print(_stat({str(Path(__file__))!r}, None).cache, cache_folder('x'))
+"""
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode==0, done.stderr
     assert all(os.path.isabs(p) for p in done.stdout.split())

@@ -12,8 +12,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
 MAX_LINES = 25      # of code in an export cell: seen whole, without scrolling
 MAX_IMAGE = 60_000  # bytes of a stored picture
-# share of export cells followed by something to look at (helpers travel in groups)
-WITH_EXAMPLE = .4
+WITH_EXAMPLE = .4   # of export cells are followed by something to look at, at least
 
 class Cell:
     def __init__(self, raw):
@@ -23,32 +22,30 @@ class Cell:
         self.outputs = raw.get('outputs', [])
         lines = self.source.splitlines()
         self.directives = {line[2:].split()[0] for line in lines if line.startswith('#|')}
-        self.code = [line for line in lines
-                     if line.strip() and not line.startswith('#|')] if self.kind == 'code' else []
+        code = [line for line in lines if line.strip() and not line.startswith('#|')]
+        self.code = code if self.kind == 'code' else []
         self.exported = bool({'export', 'exporti', 'exports'} & self.directives)
 
     def statements(self):
-        return ast.parse('\n'.join(
-            self.code)).body if self.code and not re.search(r'^\s*[%!]', self.source, re.M) else []
+        magic = re.search(r'^\s*[%!]', self.source, re.M)
+        return ast.parse('\n'.join(self.code)).body if self.code and not magic else []
+
     def imports_only(self):
         return all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in self.statements())
 
 def cells(path): return [Cell(raw) for raw in json.loads(path.read_text(encoding='utf-8'))['cells']]
 def each(f):
-    return pytest.mark.parametrize('path', NOTEBOOKS,
-                                   ids=[p.relative_to(ROOT/'nbs').as_posix()
-                                        for p in NOTEBOOKS])(f)
+    names = [p.relative_to(ROOT/'nbs').as_posix() for p in NOTEBOOKS]
+    return pytest.mark.parametrize('path', NOTEBOOKS, ids=names)(f)
 
 @each
 def test_opening(path):
     first = next(c for c in cells(path) if c.kind == 'markdown')
-    assert re.fullmatch(
-        r'# \S[^\n]*\n+> \S[^\n]*\n*', first.source
-    ), ('open with a cell of `# Title` and `> subtitle`, and nothing else in it: the docs show no '
-        'more of that cell')
+    only = re.fullmatch(r'# \S[^\n]*\n+> \S[^\n]*\n*', first.source)
+    assert only, ('open with a cell of `# Title` and `> subtitle`, and nothing else in it: the '
+                  'docs show no more of that cell')
 
-# run as they are
-FOR_READERS = [
+FOR_READERS = [ # run as they are
     *(ROOT/'nbs/tutorials').glob('*.ipynb'), ROOT/'nbs/index.ipynb',
     ROOT/'nbs/explore/30_widgets.ipynb']
 
@@ -59,8 +56,8 @@ def test_ending(path):
         assert not any('nbdev_export(' in line for c in cells(path)
                        for line in c.code), "a reader's Run All must not rewrite the package"
     elif any('default_exp' in c.directives for c in cells(path)):
-        assert 'hide' in last.directives and ' '.join(
-            last.code) == 'import nbdev; nbdev.nbdev_export()', 'end with the hidden export cell'
+        ends = ' '.join(last.code) == 'import nbdev; nbdev.nbdev_export()'
+        assert 'hide' in last.directives and ends, 'end with the hidden export cell'
 
 @each
 def test_ids_differ(path):
@@ -82,8 +79,8 @@ def test_examples(path):
         not after.exported for here, after in zip(book, book[1:])
         if here.exported and not here.imports_only()
     ]
-    assert not followed or sum(
-        followed) >= WITH_EXAMPLE*len(followed), 'show what the exported code does, next to it'
+    enough = sum(followed) >= WITH_EXAMPLE*len(followed)
+    assert enough, 'show what the exported code does, next to it'
 
 @each
 def test_imports_apart(path):
@@ -122,14 +119,14 @@ def test_outputs_for_readers(path):
     for cell in cells(path):
         for text in texts(cell):
             assert not MACHINE.search(text), f'cell {cell.id} tells of {MACHINE.search(text)[0]}…'
-            assert not BAR.search(
-                text
-            ) and '\r' not in text and '\x1b[' not in text, f'cell {cell.id} holds a progress bar'
+            moving = BAR.search(text) or '\r' in text or '\x1b[' in text
+            assert not moving, f'cell {cell.id} holds a progress bar'
 
 @each
 def test_diagrams(path):
-    assert not re.search(r'^```\s*\{mermaid\}', '\n'.join(c.source for c in cells(path)),
-                         re.M), 'write ```mermaid without braces: Jupyter and GitHub draw that'
+    text = '\n'.join(c.source for c in cells(path))
+    braces = re.search(r'^```\s*\{mermaid\}', text, re.M)
+    assert not braces, 'write ```mermaid without braces: Jupyter and GitHub draw that'
 
 def test_sidebar():
     def entries(item):

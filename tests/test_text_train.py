@@ -1,4 +1,7 @@
-"A text-aware tokenizer, a text tower and both kinds of MaskGen train from the command, and a killed run equals one that never was"
+"""A text-aware tokenizer, a text tower and both kinds of MaskGen train from the command
+
+And a killed run equals one that never was.
+"""
 import json
 import pytest
 from test_pretokenize import tokenizer
@@ -93,7 +96,6 @@ def test_killed(captioned, tmp_path, kind, monkeypatch):
 
 def test_pretokenized(captioned, tmp_path, monkeypatch):
     "MaskGen trains on token shards with captions: ids, or moments of a VAE"
-    import os
     from tok1d.config import load_config
     from tok1d.train.pretokenize import pretokenize
     from tok1d.train.run import accelerator, build

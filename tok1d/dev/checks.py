@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TOLERANCE', 'EQUAL', 'RECIPE', 'Check', 'NotHere', 'run_check', 'worst', 'OpCase', 'nearest_cases', 'adaln_cases',
-           'skinny_cases', 'compute', 'check_case', 'check_guided', 'check_remask', 'check_tokens', 'train_process',
-           'same_weights', 'check_resume', 'check_no_sync']
+           'skinny_cases', 'compute', 'check_case', 'check_guided', 'check_remask', 'check_same_tokens',
+           'train_process', 'same_weights', 'check_resume', 'check_no_sync']
 
 # %% ../../nbs/dev/10_checks.ipynb #8b2060c2
 import os, subprocess, sys, tempfile, traceback
@@ -166,7 +166,7 @@ def check_remask(device:torch.device)->str: # Share of equal decisions
     return f'equal decisions: {share:.2%}'
 
 # %% ../../nbs/dev/10_checks.ipynb #b0a00183
-def check_tokens(name:str, # Of a built-in generator of classes
+def check_same_tokens(name:str, # Of a built-in generator of classes
                  device:torch.device, lines:int=4,
                 )->str: # Share of equal tokens
     "Do kernels and plain PyTorch draw the same lines?"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from torch import nn, Tensor
 from safetensors.torch import load_file, save_file
 import tok1d
-from ..basics import atomic_write, load_image
+from ..basics import atomic_write
 
 # %% ../../nbs/eval/30_attributes.ipynb #1a71e317
 class Shown(NamedTuple):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['eval_app', 'JSONFile', 'ExtractorName', 'Size', 'Batch', 'DATA', 'First', 'Tokens', 'Captions', 'TokenizerName',
-           'Samples', 'Reference', 'Count', 'ReferenceCount', 'Stored', 'Models', 'GoodEnough', 'Codecs', 'CurveFolder',
-           'HOLES', 'CODES', 'CONTROLS', 'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset',
+           'SamplesPath', 'Reference', 'Count', 'ReferenceCount', 'Stored', 'Models', 'GoodEnough', 'Codecs',
+           'CurveFolder', 'HOLES', 'CODES', 'CONTROLS', 'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset',
            'OtherTokenizer', 'PNGs', 'Part', 'Checkpoint', 'List', 'Quick', 'Validation', 'Batch256', 'Drawn',
            'measure', 'arg', 'opt', 'say_result', 'shown', 'say_rows', 'reconstruction', 'class_names', 'generation',
            'compare', 'extractors', 'curve', 'load_all', 'first_pictures', 'Control', 'flag', 'flag_of',
@@ -86,14 +86,14 @@ def class_names(data:str)->list[str]:
     return ours() if data.split(':')[0] in ('heldout','train') else known_names(1000)
 
 # %% ../../nbs/eval/60_commands.ipynb #23a2c6ef
-Samples = Annotated[Path, arg('Drawn pictures: an .npz, or a folder of PNG files.')]
+SamplesPath = Annotated[Path, arg('Drawn pictures: an .npz, or a folder of PNG files.')]
 Reference = Annotated[str, opt('Real ones: as --data of reconstruction, or an .npz of ADM.',
                                '--reference', '-r', show=True)]
 Count = Annotated[Optional[int], opt('How many there must be; by their record otherwise.', min=1)]
 ReferenceCount = Annotated[Optional[int], opt('The first so many of the reference.', min=2)]
 
 @eval_app.command('generation')
-def generation(samples:Samples, reference:Reference='heldout', count:Count=None,
+def generation(samples:SamplesPath, reference:Reference='heldout', count:Count=None,
                reference_count:ReferenceCount=None, size:Size=None,
                extractor:ExtractorName='tok1d-probe', batch_size:Batch=64, out:JSONFile=None):
     "Measure drawn pictures against real ones."

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import tok1d
 from ..config import Table
 from .attributes import load_probe
-from .metrics import Moments, frechet_distance
+from .metrics import Moments
 
 # %% ../../nbs/eval/15_features.ipynb #5edb2b73
 class Recipe(NamedTuple):

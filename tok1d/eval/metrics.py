@@ -7,7 +7,6 @@ __all__ = ['Moments', 'from_flat', 'root', 'frechet_distance', 'Kid', 'cubic_mmd
            'PrecisionRecall', 'reach', 'share_within', 'precision_recall', 'inception_score']
 
 # %% ../../nbs/eval/12_metrics.ipynb #e9035364
-import math
 import torch
 import torch.distributed as dist
 from fastcore.basics import patch

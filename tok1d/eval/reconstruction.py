@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.functional.image import peak_signal_noise_ratio
+from torchmetrics.functional.image import structural_similarity_index_measure
 from ..basics import is_whole, load_image, plain, to_pil, whole
 from ..models.quantizer import perplexity, usage
 
@@ -197,15 +198,14 @@ def table(rows:list[Score], # What `evaluate` gave
          )->str:
     "`rows` as readable text, stamped with the protocol"
     def cell(v, f): return '–' if v is None else format(v, f)
+    def line(r):
+        codes = f"{cell(r.usage,'.1%'):>8}{cell(r.perplexity,'.0f'):>12}"
+        return f"{r.k:>6}{cell(r.bits,'.0f'):>8}{r.psnr:>8.2f}{r.ssim:>8.3f}{codes}"
 
     head = (f"{what + ': ' if what else ''}{rows[0].images} images, mean of per-image dB and SSIM, "
             "clamped to [0, 1], not rounded")
     cols = f"{'tokens':>6}{'bits':>8}{'PSNR':>8}{'SSIM':>8}{'codes':>8}{'perplexity':>12}"
-    body = [
-        f"{r.k:>6}{cell(r.bits,'.0f'):>8}{r.psnr:>8.2f}{r.ssim:>8.3f}{cell(r.usage,'.1%'):>8}{cell(r.perplexity,'.0f'):>12}"
-        for r in rows
-    ]
-    return '\n'.join([head, cols, *body])
+    return '\n'.join([head, cols, *map(line, rows)])
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #5feb13f6
 class FileScore(NamedTuple):

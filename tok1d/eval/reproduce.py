@@ -8,7 +8,7 @@ __all__ = ['IMAGENET', 'ADM', 'COUNT', 'QUICK', 'Published', 'published', 'store
            'generator_result', 'report']
 
 # %% ../../nbs/eval/50_reproduce.ipynb #5e26a29c
-import json, re
+import re
 from pathlib import Path
 from typing import NamedTuple
 import tok1d

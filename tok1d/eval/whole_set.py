@@ -20,7 +20,8 @@ from .features import to_bytes
 from .metrics import Moments, frechet_distance
 from .pictures import Pictures
 from .protocol import result
-from .reconstruction import check_count, decode_pixels, measuring, psnr, ssim, token_counts
+from .reconstruction import check_count, decode_pixels, measuring, psnr, ssim
+from .reconstruction import token_counts
 from ..hub.pretrained import load
 from ..models.text import TextEncoder
 

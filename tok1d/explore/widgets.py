@@ -18,10 +18,13 @@ from ..basics import image_grid, to_pil
 from ..data.embedded import photos, samples
 from .film import film_links, tiled, way_html
 from .generate import draw as draw_run
-from .generate import artist, artists, class_choices, drawn_code, film_notes, knobs, reads_words
-from .interpolate import ORDERS, WAYS, agreement, interpolate, smoothness, strip, way_code, way_notes
+from .generate import artist, artists, class_choices, drawn_code, film_notes
+from .generate import knobs, reads_words
+from .interpolate import ORDERS, WAYS, agreement, interpolate, smoothness, strip
+from .interpolate import way_code, way_notes
 from .search import tokens_and_curve
-from .show import curve_figure, enlarge, figure_png, ids_html, stats_html, view_pictures, view_still
+from .show import curve_figure, enlarge, figure_png, ids_html, stats_html
+from .show import view_pictures, view_still
 from .tokens import TokenImage, built_in, explore_tokens
 from ..hub.pretrained import load
 from ..sample.pipeline import Pipeline
@@ -209,9 +212,10 @@ class InterpolationExplorer(W.VBox):
 
 # %% ../../nbs/explore/30_widgets.ipynb #af9d4acc
 @patch
-def parts(self:InterpolationExplorer, steps:int, how:str)->list[W.Widget]:
-    "Make the parts, and put them in order"
-    names,codes = list(self.images),bool(self.model.codebook_size)
+def choosers(self:InterpolationExplorer, steps:int, how:str)->list[W.Widget]:
+    "What asks for a way"
+    names = list(self.images)
+    codes = bool(self.model.codebook_size)
     ways = [way for way in WAYS if codes or way not in ('latents', 'codes')]
     self.first = W.Dropdown(options=names, value=names[0], description='from')
     self.second = W.Dropdown(options=names, value=names[min(1, len(names)-1)], description='to')
@@ -222,19 +226,27 @@ def parts(self:InterpolationExplorer, steps:int, how:str)->list[W.Widget]:
     self.order = W.Dropdown(options=list(ORDERS), description='first')
     self.steps = W.IntSlider(steps, 2, 24, description='pictures', continuous_update=False,
                              layout=W.Layout(width=WIDE))
+    return [row(self.first, self.second, self.upload), self.how, self.order, self.steps]
+
+# %% ../../nbs/explore/30_widgets.ipynb #d7a41921
+@patch
+def screen(self:InterpolationExplorer, steps:int)->list[W.Widget]:
+    "What shows it"
     self.at = W.IntSlider(0, 0, steps-1, description='where', readout=False,
                           layout=W.Layout(width='min(98%, 420px)'))
     self.play = W.Play(interval=200, max=steps-1, show_repeat=False)
     self.link = W.jslink((self.play, 'value'), (self.at, 'value'))
     self.picture = W.Image(width=SIDE, height=SIDE)
     self.strip = W.Image(layout=W.Layout(max_width='98%'))
-    self.note,self.figures,self.films,self.message = (W.HTML(layout=W.Layout(max_width='690px'))
-                                                      for _ in range(4))
-    pickers = row(self.first, self.second, self.upload)
-    return [
-        pickers, self.how, self.order, self.steps, self.message, self.picture,
-        row(self.play, self.at, self.note), self.strip, self.figures, self.films
-    ]
+    said = [W.HTML(layout=W.Layout(max_width='690px')) for _ in range(4)]
+    self.note,self.figures,self.films,self.message = said
+    slider = row(self.play, self.at, self.note)
+    return [self.message, self.picture, slider, self.strip, self.figures, self.films]
+
+@patch
+def parts(self:InterpolationExplorer, steps:int, how:str)->list[W.Widget]:
+    "Make the parts, and put them in order"
+    return self.choosers(steps, how) + self.screen(steps)
 
 # %% ../../nbs/explore/30_widgets.ipynb #2a3568fe
 @patch

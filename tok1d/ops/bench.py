@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CASES', 'Case', 'flash_kmeans', 'nearest_case', 'adaln_plain', 'adaln_case', 'guided_plain', 'guided_case',
            'remask_plain', 'remask_case', 'skinny_case', 'seconds', 'copy_bandwidth', 'forms', 'peak_memory',
-           'bench_ops', 'smallest_winning', 'keep_gates']
+           'bench_case', 'bench_ops', 'smallest_winning', 'keep_gates']
 
 # %% ../../nbs/ops/50_bench.ipynb #acfbfe2f
 import json,time,torch
@@ -17,7 +17,7 @@ from typing import Callable,NamedTuple
 from torch import Tensor
 from ..basics import atomic_write,default_device
 from .adaln import adaln
-from .backend import card,interpreting,obstacle,set_gate,table,use_ops
+from .backend import card,interpreting,obstacle,set_gate,use_ops
 from .guided import guided,remask
 from .nearest import nearest,nearest_both,sq_distances
 from .skinny import linear_plain,skinny
@@ -39,7 +39,8 @@ def flash_kmeans(z:Tensor, emb:Tensor)->dict: # `m d`, `k d`
     "The assignment step of flash-kmeans, where it is installed and there is a GPU"
     if z.device.type!='cuda' or not find_spec('flash_kmeans'): return {}
     from flash_kmeans.assign_euclid_triton import euclid_assign_triton
-    x,sq = z[None],z[None].float().square().sum(-1)
+    x = z[None]
+    sq = x.float().square().sum(-1)
     return {'flash-kmeans': lambda: euclid_assign_triton(x, emb[None], sq)}
 
 # %% ../../nbs/ops/50_bench.ipynb #024cb233
@@ -47,13 +48,16 @@ def nearest_case(dtype, device, m=4096, k=4096, d=12):
     "As in TiTok-L-32 with 128 images"
     z = torch.randn(m, d, device=device, dtype=dtype)
     emb = torch.randn(k, d, device=device, dtype=dtype)
+    def both():
+        distances = sq_distances(z.float(), emb.float())
+        return distances.argmin(1),distances.argmin(0)
+
     return [
         Case('nearest', f'nearest {m}×{k}×{d}', m*k*d,
              _bytes(z, emb)+8*m, lambda: sq_distances(z.float(), emb.float()).argmin(1),
              lambda: nearest(z, emb), flash_kmeans(z, emb)),
         Case('nearest', f'nearest_both {m}×{k}×{d}', m*k*d,
-             _bytes(z, emb)+8*m+12*k, lambda: (lambda D: (D.argmin(1),D.argmin(0)))
-             (sq_distances(z.float(), emb.float())), lambda: nearest_both(z, emb))
+             _bytes(z, emb)+8*m+12*k, both, lambda: nearest_both(z, emb))
     ]
 
 # %% ../../nbs/ops/50_bench.ipynb #b756130f
@@ -100,9 +104,8 @@ def guided_case(dtype, device, b=16, n=32, k=4096):
 # %% ../../nbs/ops/50_bench.ipynb #ca5fe717
 def remask_plain(logit, known, hidden):
     "Sort, and keep what is above the edge"
-    conf = (logit-
-            (-torch.rand_like(logit).clamp(min=1e-20).log()).clamp(min=1e-20).log()).masked_fill(
-                known, torch.inf)
+    surprise = -torch.rand_like(logit).clamp(min=1e-20).log()
+    conf = (logit-surprise.clamp(min=1e-20).log()).masked_fill(known, torch.inf)
     return conf>conf.sort(-1).values[:,hidden-1:hidden]
 
 def remask_case(dtype, device, b=64, n=256):
@@ -185,6 +188,25 @@ def peak_memory(f, device):
     return torch.accelerator.max_memory_allocated(device)-before
 
 # %% ../../nbs/ops/50_bench.ipynb #533ffa58
+def bench_case(case:Case, # What to time
+               device:torch.device,
+               dtype:torch.dtype,
+               compiled:bool, # Through torch.compile too?
+               bandwidth:float, # Bytes a second of a plain copy
+              )->list[dict]: # A row for each form
+    "Time one case in every form that this machine has"
+    ways = forms(case, device, dtype, compiled)
+    times = {form: (seconds(f, device),peak_memory(f, device)) for form,f in ways.items()}
+    said = dict(op=case.op, case=case.name, size=case.size, dtype=str(dtype).removeprefix('torch.'))
+    plain = times['plain'][0]
+    return [
+        said | dict(form=form, ms=1e3*t, speedup=plain/t,
+                    peak_mb=None if peak is None else peak/2**20,
+                    of_copy=case.moved/t/bandwidth, card=card(torch.empty(0, device=device)))
+        for form,(t,peak) in times.items()
+    ]
+
+# %% ../../nbs/ops/50_bench.ipynb #15a90af0
 def bench_ops(ops:list[str]|None=None, # Of `CASES`; all unless given
               dtypes=(torch.float32,torch.bfloat16), # To time
               device:torch.device|None=None, # Where; the default one unless given
@@ -193,24 +215,17 @@ def bench_ops(ops:list[str]|None=None, # Of `CASES`; all unless given
               gates:bool=False, # Keep what was found as the card's gates?
              )->list[dict]: # A row for each case, dtype and form
     "Time every op in every form that this machine has"
-    device,unknown = torch.device(device or default_device()),set(ops or ())-set(CASES)
+    device = torch.device(device or default_device())
+    unknown = set(ops or ())-set(CASES)
     if unknown:
         raise ValueError(
             f"no such op: {', '.join(sorted(unknown))}; accepted are {', '.join(CASES)}")
-    speed,rows = copy_bandwidth(device),[]
+    bandwidth = copy_bandwidth(device)
+    rows = []
     for dtype in dtypes:
-        for case in (c for op in ops or CASES for c in CASES[op](dtype, device)):
-            times = {
-                form: (seconds(f, device), peak_memory(f, device))
-                for form,f in forms(case, device, dtype, compiled).items()
-            }
-            for form,(t,peak) in times.items():
-                rows.append(
-                    dict(op=case.op, case=case.name, size=case.size,
-                         dtype=str(dtype).removeprefix('torch.'), form=form, ms=1e3*t,
-                         speedup=times['plain'][0]/t,
-                         peak_mb=None if peak is None else peak/2**20,
-                         of_copy=case.moved/t/speed, card=card(torch.empty(0, device=device))))
+        for op in ops or CASES:
+            for case in CASES[op](dtype, device):
+                rows += bench_case(case, device, dtype, compiled, bandwidth)
     if gates: keep_gates(rows, device)
     if out:
         with atomic_write(Path(out)) as f: Path(f).write_text(json.dumps(rows, indent=1)+'\n')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LARGEST', 'philox', 'gumbel_noise', 'combine', 'threshold', 'guided_ref', 'order', 'at_least', 'gumbel_at',
-           'guided_kernel', 'guided_triton', 'guided_op', 'Drawn', 'guided', 'remask_ref', 'remask_kernel',
+           'filtered', 'guided_kernel', 'guided_triton', 'guided_op', 'Drawn', 'guided', 'remask_ref', 'remask_kernel',
            'remask_triton', 'remask_op', 'Remasked', 'remask', 'variants']
 
 # %% ../../nbs/ops/30_guided.ipynb #b69ae316
@@ -95,7 +95,6 @@ def at_least(key, weight, want):
         t = tl.where(tl.sum(tl.where(key>=bit, weight, 0.), 0)>=want, bit, t)
     return t
 
-# %% ../../nbs/ops/30_guided.ipynb #6acd9898
 @kernel
 def gumbel_at(uniforms, seed, row, h, k, stream:tl.constexpr, GIVEN:tl.constexpr):
     "-log(-log(u)), u given or made of seed, row and column"
@@ -111,29 +110,34 @@ def gumbel_at(uniforms, seed, row, h, k, stream:tl.constexpr, GIVEN:tl.constexpr
 
 # %% ../../nbs/ops/30_guided.ipynb #88a9473d
 @kernel
+def filtered(l, ok, T, top_k, top_p):
+    "-inf below the top_k-th logit, and where the probability above is at least top_p"
+    key = order(l)
+    score = tl.where(key>=at_least(key, tl.where(ok, 1., 0.), top_k), l, float('-inf'))
+    w = tl.exp((score-tl.max(l, 0))/tl.maximum(T, 1e-6))
+    edge = at_least(key, w, top_p*tl.sum(w, 0))
+    return tl.where((top_p>=1) | (key>=edge), score, float('-inf'))
+
+# %% ../../nbs/ops/30_guided.ipynb #bf41699d
+@kernel
 def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, logit, full, k, cr,
                   ur, per, rule, top_k, top_p, B:tl.constexpr, GUIDED:tl.constexpr,
                   GIVEN:tl.constexpr, FILTER:tl.constexpr, FULL:tl.constexpr):
-    """
-    l = (base + s*(cond-uncond))/t         # base is cond where rule is 1, uncond where it is 2;
-    cond/t unless GUIDED
+    """l = (base + s*(cond-uncond))/t if GUIDED else cond/t; base = cond if rule is 1 else uncond
     l[l < the top_k-th] = -inf; l[probability above l >= top_p] = -inf        # if FILTER
     ids = (l + noise*gumbel).argmax(); logit = l[ids]; full = l      # the last if FULL
     """
-    p,h = tl.program_id(0).to(tl.int64),tl.arange(0, B)
-    ok,q = h<k,p*per
-    c,T = tl.load(cond + p*cr + h, mask=ok, other=0.).to(tl.float32),tl.load(noise+q)
+    p = tl.program_id(0).to(tl.int64)
+    h = tl.arange(0, B)
+    ok = h<k
+    q = p*per
+    c = tl.load(cond + p*cr + h, mask=ok, other=0.).to(tl.float32)
+    T = tl.load(noise+q)
     if GUIDED:
         u = tl.load(uncond + p*ur + h, mask=ok, other=0.).to(tl.float32)
         c = tl.where(rule==1, c, u) + tl.load(scale+q)*(c-u)
     l = tl.where(ok, c/tl.load(temperature+q), float('-inf'))
-    score = l
-    if FILTER:
-        key = order(l)
-        score = tl.where(key>=at_least(key, tl.where(ok, 1., 0.), top_k), l, float('-inf'))
-        w = tl.exp((score-tl.max(l, 0))/tl.maximum(T, 1e-6))
-        score = tl.where((top_p>=1) | (key>=at_least(key, w, top_p*tl.sum(w, 0))), score,
-                         float('-inf'))
+    score = filtered(l, ok, T, top_k, top_p) if FILTER else l
     if FULL: tl.store(full + p*k + h, score, mask=ok)
     score += T*gumbel_at(uniforms, seed, p, h, k, 0, GIVEN)
     best = tl.argmax(score, 0)
@@ -144,34 +148,28 @@ def guided_kernel(cond, uncond, scale, temperature, noise, seed, uniforms, ids, 
 LARGEST = 32768 # Codes of a row that a program holds; beyond, the reference
 
 def _block(k):
-    return dict(B=max(16, triton.next_power_of_2(k)),
-                num_warps=min(16, max(1,
-                                      triton.next_power_of_2(k)//256)))
+    size = triton.next_power_of_2(k)
+    return dict(B=max(16, size), num_warps=min(16, max(1, size//256)))
 
-# %% ../../nbs/ops/30_guided.ipynb #fd034245
 def guided_triton(cond, uncond, scale, temperature, noise, seed, uniforms, rule, top_k, top_p,
                   full=False):
     "Run the kernel; as `guided_ref`"
     r,k = cond.shape
-    cond,u = [
-        t if t.stride(-1)==1 else t.contiguous()
-        for t in (cond,cond if uncond is None else uncond)
-    ]
-    scale,temperature,noise = [
-        t.expand(r).contiguous() if max(map(len, (scale,temperature,noise)))>1 else t
-        for t in (scale,temperature,noise)
-    ]
+    both = (cond,cond if uncond is None else uncond)
+    cond,u = [t if t.stride(-1)==1 else t.contiguous() for t in both]
+    numbers = (scale,temperature,noise)
+    if max(map(len, numbers))>1: numbers = [t.expand(r).contiguous() for t in numbers]
+    scale,temperature,noise = numbers
     ids = torch.empty(r, dtype=torch.int64, device=cond.device)
     logit = torch.empty(r, dtype=torch.float32, device=cond.device)
     given = cond if uniforms is None else uniforms.contiguous()
     logits = logit.new_empty((r,k) if full else 0)
     with torch.cuda.device_of(cond):
         guided_kernel[(r,)](cond, u, scale, temperature, noise, seed, given, ids, logit, logits, k,
-                            cond.stride(0), u.stride(0),
-                            int(len(noise)>1), dict(cond=1, uncond=2)[rule],
-                            float(min(top_k, k)
-                                  or k), top_p, **_block(k), GUIDED=uncond is not None,
-                            GIVEN=uniforms is not None, FILTER=top_k>0 or top_p<1, FULL=full)
+                            cond.stride(0), u.stride(0), int(len(noise)>1),
+                            dict(cond=1, uncond=2)[rule], float(min(top_k, k) or k), top_p,
+                            **_block(k), GUIDED=uncond is not None, GIVEN=uniforms is not None,
+                            FILTER=top_k>0 or top_p<1, FULL=full)
     return ids,logit,logits
 
 # %% ../../nbs/ops/30_guided.ipynb #711a5a6c

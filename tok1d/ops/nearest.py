@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BLOCK', 'WARPS', 'sq_distances', 'scores', 'blocked', 'dots', 'gap', 'nearest_kernel', 'tile', 'launch', 'nearest_op',
-           'nearest', 'Found', 'nearest_dist', 'TwoSided', 'nearest_both', 'variants']
+           'nearest', 'NearestCodes', 'nearest_dist', 'TwoSided', 'nearest_both', 'variants']
 
 # %% ../../nbs/ops/10_nearest.ipynb #44208c31
 import torch, torch.nn.functional as F
@@ -177,7 +177,7 @@ def nearest(z:Tensor, # Latents, `... d`
     return nearest_op(*_vectors(z.detach(), emb.detach(), l2_norm), False)[0].view(z.shape[:-1])
 
 # %% ../../nbs/ops/10_nearest.ipynb #eae58cf6
-class Found(NamedTuple):
+class NearestCodes(NamedTuple):
     "What is nearest, and how near"
     ids:Tensor # `...` int64
     dist:Tensor # Squared distance to that code, `...`, with gradients to both
@@ -185,10 +185,10 @@ class Found(NamedTuple):
 def nearest_dist(z:Tensor, # Latents, `... d`
                  emb:Tensor, # Codebook, `k d`
                  l2_norm:bool=False, # Compare by angle?
-                )->Found:
+                )->NearestCodes:
     "The closest code of each vector, and its squared distance (between unit vectors, if `l2_norm`)"
     ids,dist,*_ = nearest_op(*_vectors(z, emb, l2_norm), False)
-    return Found(ids.view(z.shape[:-1]), dist.view(z.shape[:-1]))
+    return NearestCodes(ids.view(z.shape[:-1]), dist.view(z.shape[:-1]))
 
 # %% ../../nbs/ops/10_nearest.ipynb #49b8da80
 class TwoSided(NamedTuple):

@@ -121,11 +121,16 @@ def skinny(x:Tensor, # `... d`; the kernel takes up to 16 rows
                      gelu).view(*x.shape[:-1], len(weight))
 
 # %% ../../nbs/ops/40_skinny.ipynb #4a837527
+def _packs(x, weight, scale):
+    "Does PyTorch multiply by 8-bit weights as they are?"
+    plain = x.device.type=='cpu' and x.ndim==2 and weight.dtype==torch.int8
+    return plain and x.dtype==scale.dtype!=torch.float16
+
 def linear_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None, scale:Tensor|None=None,
                  gelu:bool=False)->Tensor: # As `skinny`, but of one dtype
     "The layer as PyTorch has it"
     if scale is None: y = F.linear(x, weight, bias)
-    elif x.device.type=='cpu' and x.ndim==2 and weight.dtype==torch.int8 and x.dtype==scale.dtype!=torch.float16:
+    elif _packs(x, weight, scale):
         y = torch._weight_int8pack_mm(x, weight, scale)
         if bias is not None: y = y+bias
     else: y = F.linear(x, weight.to(x.dtype)*scale[:,None], bias)
@@ -135,8 +140,8 @@ def linear_or_plain(x:Tensor, weight:Tensor, bias:Tensor|None=None,
                     scale:Tensor|None=None, gelu:bool=False)->Tensor: # As `skinny`
     "A linear layer: by the op where it pays or was asked for, else as PyTorch has it"
     # a small layer takes microseconds
-    if x.device.type=='cpu' and not torch.compiler.is_compiling() and asked(
-    )=='auto' and not interpreting():
+    eager = x.device.type=='cpu' and not torch.compiler.is_compiling()
+    if eager and asked()=='auto' and not interpreting():
         return linear_plain(x, weight, bias, scale, gelu)
     size = 0 if _wants_grad(x, weight, bias, scale) else _size(x, weight)
     if size and use_op(_gate(weight), size, *_floats(x, weight, bias, scale)):

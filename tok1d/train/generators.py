@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['maskgit_recipe', 'rar_recipe', 'GeneratorTask', 'random_mask', 'MaskGITTask', 'random_share', 'random_orders',
-           'ARTask', 'named', 'HeldOut', 'preview_classes', 'Samples', 'build_generator', 'draw_classes',
+           'ARTask', 'named', 'HeldOut', 'preview_classes', 'ClassSamples', 'build_generator', 'draw_classes',
            'watch_generator', 'describe_generator', 'generator_recipe', 'maskgit_task', 'rar_task']
 
 # %% ../../nbs/train/35_generators.ipynb #a530a0bd
@@ -21,7 +21,8 @@ from ..data.token_shards import make_token_loader, training_spec
 from ..families import family_class, family_of
 from ..sample.schedules import mask_ratio
 from .callbacks import Alarms, Drawing, Measuring, best_model
-from .given import check_tokens, keep_fingerprint, lines_of, load_tokenizer, text_encoder
+from .given import check_token_data, keep_fingerprint, lines_of, load_tokenizer
+from .given import text_encoder
 from .heldout import heldout_lines
 from .loop import Built, Recipe, Task, TrainState, batch_generator, model_size, plural
 from .losses import ar_loss, mlm_loss
@@ -198,7 +199,7 @@ def preview_classes(n:int, num_classes:int)->Tensor: # Class ids `n`
     return i%num_classes if n>=num_classes else i*num_classes//n
 
 # %% ../../nbs/train/35_generators.ipynb #8126babe
-class Samples(Drawing):
+class ClassSamples(Drawing):
     "Pictures that the model draws"
     def __init__(self, tokenizer:nn.Module, # Decodes
                  classes:Tensor, # Class ids
@@ -226,7 +227,7 @@ class Samples(Drawing):
 
 # %% ../../nbs/train/35_generators.ipynb #1442dabf
 @patch
-def draw(self:Samples, model, device, widest=20): # PIL
+def draw(self:ClassSamples, model, device, widest=20): # PIL
     "One column a class, where they fit"
     tokens = model.generate(self.classes.to(device), seed=self.seed, **self.settings)
     c = model.num_classes
@@ -243,7 +244,7 @@ def build_generator(make_task:Callable, # `(cfg, model, tokenizer, texts) → Ta
     place = dict(rank=rank, world=world)
     loader = make_token_loader(cfg, 'train', sizes=lines_of(model), **place)
     sources = [] if loader is None else loader.samples.sources
-    check_tokens(cfg, sources, tokenizer, model)
+    check_token_data(cfg, sources, tokenizer, model)
     keep_fingerprint(cfg, model, sources, tokenizer)
     if loader is not None: return Built(make_task(cfg, model, None, texts), loader, report)
     if tokenizer is None:
@@ -256,9 +257,9 @@ def build_generator(make_task:Callable, # `(cfg, model, tokenizer, texts) → Ta
 
 # %% ../../nbs/train/35_generators.ipynb #355a2645
 def draw_classes(task:GeneratorTask, tokenizer:nn.Module, lines:dict, n:int,
-                 *where)->Samples: # Folder and interval
+                 *where)->ClassSamples: # Folder and interval
     "Who draws a picture of each class"
-    return Samples(tokenizer, preview_classes(n, task.model.num_classes), *where)
+    return ClassSamples(tokenizer, preview_classes(n, task.model.num_classes), *where)
 
 def watch_generator(draws:Callable, # As `draw_classes`
                     cfg, st:TrainState, out:Path)->list: # Callbacks

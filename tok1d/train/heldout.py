@@ -13,7 +13,7 @@ from torch import nn
 from ..config import shown
 from ..data.shards import make_loader
 from ..data.token_shards import LineSizes, fitting_lines, open_tokens, training_spec
-from .given import check_tokens, expected, lines_of
+from .given import check_token_data, expected, lines_of
 
 # %% ../../nbs/train/33_heldout.ipynb #86a6ae53
 EVAL_IMAGES = 256 # of each source
@@ -61,7 +61,7 @@ def heldout_lines(cfg, tokenizer:nn.Module|None)->dict: # Name → batch, see `s
     sizes = lines_of(model)
     for spec in p.eval_shards_path_or_url.split('::') if p.eval_shards_path_or_url else ():
         sources = open_tokens(spec, p.cache_dir)
-        check_tokens(cfg, sources, tokenizer, model)
+        check_token_data(cfg, sources, tokenizer, model)
         name = source_name(spec, [*out, 'training'])
         out[name] = some_lines(sources[0], sizes) if sources else encoded_lines(
             cfg, spec, tokenizer)

@@ -9,7 +9,6 @@ __all__ = ['PIXEL_LOSSES', 'pixel_loss', 'gradient_loss', 'spread_loss', 'Blur',
 # %% ../../nbs/train/10_losses.ipynb #4099ed53
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
-from fastcore.basics import patch
 
 # %% ../../nbs/train/10_losses.ipynb #7afb8766
 PIXEL_LOSSES = dict(l1=F.l1_loss, l2=F.mse_loss)

@@ -7,14 +7,14 @@ __all__ = ['maskgen_vq_recipe', 'maskgen_kl_recipe', 'MaskGenTask', 'MaskGenVQTa
            'PromptSamples', 'wrap', 'draw_prompts', 'describe_maskgen', 'maskgen_vq_task', 'maskgen_kl_task']
 
 # %% ../../nbs/train/37_maskgen.ipynb #f41319cb
-import copy, math, textwrap
+import copy, textwrap
 import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
 from ..models.gaussian import DiagonalGaussian
 from ..sample.schedules import mask_ratio
 from ..basics import image_grid
-from .generators import GeneratorTask, Samples, generator_recipe, named, random_mask
+from .generators import GeneratorTask, ClassSamples, generator_recipe, named, random_mask
 from .loop import model_size
 from .losses import mlm_loss
 
@@ -155,12 +155,12 @@ def measure(self:MaskGenKLTask, model:nn.Module, batch:dict, generator:torch.Gen
     return dict(mse=terms.mse, vb=terms.vb)
 
 # %% ../../nbs/train/37_maskgen.ipynb #136e7488
-class PromptSamples(Samples):
+class PromptSamples(ClassSamples):
     "Pictures that the model draws of prompts"
     def __init__(self, tokenizer:nn.Module, # Decodes
                  prompts:list[str],
                  text_encoder:nn.Module, # Reads them
-                 *args, **kw): # Folder, every, seed and the sampler's settings, see `Samples`
+                 *args, **kw): # Folder, every, seed and the sampler's settings, see `ClassSamples`
         super().__init__(tokenizer, None, *args, **kw)
         self.prompts,self.encoder = prompts,text_encoder
 

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['AUGMENTATIONS', 'LABELS', 'LOOSE', 'adm_resize', 'middle', 'adm_crop', 'Variants', 'centre', 'crops', 'augmented',
-           'make_variants', 'labelled', 'Images', 'encode', 'Job', 'asked', 'begin', 'same', 'write_manifest', 'finish',
-           'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
+           'make_variants', 'labelled', 'Images', 'encode', 'EncodeJob', 'Encoded', 'asked', 'begin', 'same',
+           'write_manifest', 'finish', 'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
 
 # %% ../../nbs/train/70_pretokenize.ipynb #c0309925
-import json, os, sys, warnings
+import json, sys, warnings
 import numpy as np, torch
 from accelerate import Accelerator
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from fastcore.imports import in_notebook
 from fastcore.script import anno_parser
 from pathlib import Path
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import nn, Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms.functional import ten_crop
@@ -26,7 +26,8 @@ from ..basics import atomic_write, flatten, open_image, reason, shown
 from ..config import load_config, read_path, to_dict
 from ..data.images import Transform, keep_size, train_transform
 from ..data.shards import _original_size, damage, keyed, listed, open_sources
-from ..data.token_shards import MANIFEST, ShardInfo, TokenShard, read_manifest, write_token_shard
+from ..data.token_shards import MANIFEST, ShardInfo, TokenShard, read_manifest
+from ..data.token_shards import write_token_shard
 from ..data.tokens import source
 from ..hub.pretrained import DEFAULT, load
 from .loop import make_accelerator
@@ -189,7 +190,7 @@ def encode(tokenizer:nn.Module, images:Tensor)->dict: # `b 3 h w` → arrays by 
     }
 
 # %% ../../nbs/train/70_pretokenize.ipynb #fc3ce9d7
-class Job(NamedTuple):
+class EncodeJob(NamedTuple):
     "What is to be encoded, and how"
     sources:list # Of images
     out:Path # Folder
@@ -211,39 +212,55 @@ class Job(NamedTuple):
         return [f'{k:06}.safetensors' for k in range(-(-self.images//self.shard_size))]
 
 # %% ../../nbs/train/70_pretokenize.ipynb #3c6cca13
+class Encoded(NamedTuple):
+    "What became of some images"
+    parts:list # For each batch: name → array, a row for each variant of each image
+    labels:list # `LABELS` of each image
+    skipped:list # Pairs of key and reason
+
 @patch
-def do(self:Job, k:int, # Number of the shard
-       bar)->Path: # tqdm
-    "Encode and write shard `k`"
-    first = k*self.shard_size
-    last = min(first+self.shard_size, self.images)
-    good = []
-    parts = []
-    skipped = []
-    for batch in DataLoader(
-            Images(self.sources, first, last, self.variants, self.seed, self.filtered),
-            self.batch_size, num_workers=self.num_workers, collate_fn=list):
-        skipped += [(x['key'], x['why']) for x in batch if 'why' in x]
+def encode_range(self:EncodeJob, first:int, last:int, # Images, `last` not among them
+                 bar)->Encoded: # tqdm
+    "Encode some images in batches; skip and note what cannot be read"
+    found = Encoded([], [], [])
+    images = Images(self.sources, first, last, self.variants, self.seed, self.filtered)
+    for batch in DataLoader(images, self.batch_size, num_workers=self.num_workers,
+                            collate_fn=list):
+        found.skipped.extend((x['key'],x['why']) for x in batch if 'why' in x)
         for x in batch:
             if x.get('unread'):
                 warnings.warn(f"{shown(x['key'])} is encoded without a label: {x['unread'][0]}")
         if ok := [x for x in batch if 'images' in x]:
-            parts.append(encode(self.tokenizer, torch.cat([x['images'] for x in ok])))
-            good += [[x[n] for n in LABELS] for x in ok]
+            found.parts.append(encode(self.tokenizer, torch.cat([x['images'] for x in ok])))
+            found.labels.extend([x[n] for n in LABELS] for x in ok)
         bar.update(len(batch))
-        bar.set_postfix(skipped=len(skipped), refresh=False)
+        bar.set_postfix(skipped=len(found.skipped), refresh=False)
+    return found
+
+# %% ../../nbs/train/70_pretokenize.ipynb #901e1038
+@patch
+def joined(self:EncodeJob, parts:list)->dict: # Name → `images variants …`, no rows for no parts
+    "The arrays of all batches, one after the other"
     empty = encode(self.tokenizer, torch.zeros(1,3,*[self.info.source.image_size]*2))
-    arrays = {
-        name: (np.concatenate([p[name] for p in parts]) if parts else a[:0]).reshape(
-            -1, len(self.variants.names), *a.shape[1:])
-        for name,a in empty.items()
-    }
-    keys,*labels = zip(*good) if good else [()]*len(LABELS)
-    return write_token_shard(self.out/self.shards[k], info=self.info._replace(skipped=skipped),
-                             keys=keys, **dict(zip(LABELS[1:], labels)), **arrays)
+    def whole(name, a):
+        rows = np.concatenate([p[name] for p in parts]) if parts else a[:0]
+        return rows.reshape(-1, len(self.variants.names), *a.shape[1:])
+
+    return {name: whole(name, a) for name,a in empty.items()}
+
+@patch
+def do(self:EncodeJob, k:int, # Number of the shard
+       bar)->Path: # tqdm
+    "Encode and write shard `k`"
+    first = k*self.shard_size
+    found = self.encode_range(first, min(first+self.shard_size, self.images), bar)
+    keys,*labels = zip(*found.labels) if found.labels else [()]*len(LABELS)
+    info = self.info._replace(skipped=found.skipped)
+    return write_token_shard(self.out/self.shards[k], info=info, keys=keys,
+                             **dict(zip(LABELS[1:], labels)), **self.joined(found.parts))
 
 # %% ../../nbs/train/70_pretokenize.ipynb #db360f14
-def asked(job:Job, data:str, augment:str, passes:int=1, recipe=None)->dict:
+def asked(job:EncodeJob, data:str, augment:str, passes:int=1, recipe=None)->dict:
     "What a folder of tokens is made of, for its manifest"
     prep = to_dict(recipe, minimal=False)['dataset']['preprocessing'] if augment=='random' else None
     filtered = dict(res_ratio_filtering=True) if job.filtered else {}
@@ -256,7 +273,7 @@ def asked(job:Job, data:str, augment:str, passes:int=1, recipe=None)->dict:
 # may differ between two runs of one job: a path may be written differently
 LOOSE = ('data', 'complete', 'shards', 'rows', 'skipped', 'damaged')
 
-def begin(job:Job, wanted:dict):
+def begin(job:EncodeJob, wanted:dict):
     "Write the manifest, or make sure that the one there asks for the same"
     m = read_manifest(job.out)
     if m is None:
@@ -276,13 +293,13 @@ def begin(job:Job, wanted:dict):
 def same(k, a, b): # two tokenizers of equal weights are one, whatever they are called
     return {**a, 'name': ''}=={**b, 'name': ''} if k=='source' and a else a==b
 
-def write_manifest(job:Job, wanted:dict, complete:bool, **more):
+def write_manifest(job:EncodeJob, wanted:dict, complete:bool, **more):
     m = wanted | dict(complete=complete, shards=job.shards) | more
     with atomic_write(job.out/MANIFEST) as tmp:
         Path(tmp).write_text(json.dumps(m, indent=1) + '\n', encoding='utf-8')
 
 # %% ../../nbs/train/70_pretokenize.ipynb #d3c4fc92
-def finish(job:Job, wanted:dict)->dict: # The manifest
+def finish(job:EncodeJob, wanted:dict)->dict: # The manifest
     "Count what is there and write the last manifest"
     shards = [TokenShard(job.out/s) for s in job.shards]
     skipped = [x for s in shards for x in s.info.skipped]
@@ -302,8 +319,7 @@ def is_done(path:Path)->bool: # A shard
     except ValueError as e: warnings.warn(f'{reason(e)}; it is made again')
     return False
 
-# %% ../../nbs/train/70_pretokenize.ipynb #c94520aa
-def run(job:Job, wanted:dict,
+def run(job:EncodeJob, wanted:dict,
         acc:Accelerator)->dict|None: # What was made; only the first process knows
     "Do all shards that are missing, shared among processes"
     if acc.is_main_process:
@@ -322,8 +338,8 @@ def run(job:Job, wanted:dict,
 
 # %% ../../nbs/train/70_pretokenize.ipynb #d8eb97a1
 def make_job(data, out, model, tokenizer, augment, passes, recipe, batch_size, shard_size,
-             num_workers, seed, cache_dir)->Job:
-    "A `Job` from the arguments of `pretokenize`, checked"
+             num_workers, seed, cache_dir)->EncodeJob:
+    "A `EncodeJob` from the arguments of `pretokenize`, checked"
     for name,v,least in (('batch_size',batch_size,1), ('shard_size',shard_size,1),
                          ('num_workers',num_workers,0), ('seed',seed,0)):
         if v<least: raise ValueError(f'{name}={v}; give at least {least}')
@@ -332,7 +348,7 @@ def make_job(data, out, model, tokenizer, augment, passes, recipe, batch_size, s
     filtered = bool(recipe is not None and recipe.dataset.preprocessing.res_ratio_filtering)
     per_batch = max(1, batch_size//len(variants.names))
     sources = open_sources(data, cache_dir)
-    return Job(sources, read_path(out), model, info, variants, seed, shard_size, per_batch,
+    return EncodeJob(sources, read_path(out), model, info, variants, seed, shard_size, per_batch,
                num_workers, filtered)
 
 # %% ../../nbs/train/70_pretokenize.ipynb #b8a89dc9
@@ -361,7 +377,7 @@ def pretokenize(
     return job.out
 
 # %% ../../nbs/train/70_pretokenize.ipynb #3ff29278
-def plan(job:Job, data, augment, acc)->str:
+def plan(job:EncodeJob, data, augment, acc)->str:
     "What will be done"
     s,v = job.info.source,len(job.variants.names)
     there = sum((job.out/f).exists() for f in job.shards)
@@ -374,7 +390,7 @@ def plan(job:Job, data, augment, acc)->str:
                         'process' + 'es'*(acc.num_processes>1), output=shown(job.out))
     return '\n'.join(f'{k:>9}  {t}' for k,t in lines.items())
 
-def report(made:dict, job:Job)->str:
+def report(made:dict, job:EncodeJob)->str:
     "What was done, and what was lost"
     size = sum((job.out/s).stat().st_size for s in job.shards)
     lines = [f"{made['rows']:,} lines of tokens in {shown(job.out)}, {size/2**20:.1f} MB; "

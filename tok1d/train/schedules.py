@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NO_DECAY', 'decays', 'decay_groups', 'orthogonalize', 'Muon', 'muon_groups', 'make_optimizers', 'lr_factor',
-           'make_schedulers']
+           'make_schedulers', 'freeze', 'learning_of', 'learning', 'check_learning']
 
 # %% ../../nbs/train/20_schedules.ipynb #bda186f4
 import math
@@ -159,3 +159,58 @@ def make_schedulers(optimizers:dict, # Name → optimizer
                    )->dict: # Name → scheduler
     "One scheduler per optimizer, counted in optimizer steps"
     return {name: LambdaLR(opt, lr_factor(**kw)) for name,opt in optimizers.items()}
+
+# %% ../../nbs/train/20_schedules.ipynb #3e61b3dd
+def freeze(model:nn.Module,
+           names:str|None): # Separated by commas
+    "Exclude parts of a model from training"
+    for name in filter(None, (s.strip() for s in (names or '').split(','))):
+        parts = [p for k,p in model.named_parameters() if k==name or k.startswith(f'{name}.')]
+        if not parts:
+            raise ValueError(
+                f"training.frozen: the model has no part {name!r}; it has "
+                f"{', '.join(dict.fromkeys(k.split('.')[0] for k,_ in model.named_parameters()))}")
+        for p in parts: p.requires_grad_(False)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError(f'training.frozen={names} leaves nothing to train; name fewer parts')
+
+# %% ../../nbs/train/20_schedules.ipynb #cc639daa
+def learning_of(cfg, # Configuration
+                name:str, # Of the network: `model`, or `discriminator`
+                net:nn.Module)->tuple[dict,dict]: # Optimizers, schedulers; by name
+    "Optimizers and schedules of one network"
+    p = cfg.optimizer.params
+    s = cfg.lr_scheduler.params
+    lr = p.learning_rate
+    steps = cfg.training.max_train_steps
+    if name=='discriminator':
+        lr = p.discriminator_learning_rate or lr
+        steps -= cfg.losses.discriminator_start or 0
+    kind = cfg.optimizer.name if name=='model' else 'adamw'
+    opts = make_optimizers(net, kind, lr, (p.beta1,p.beta2), p.weight_decay, p.epsilon,
+                           p.muon_learning_rate or .02)
+    end = s.end_lr/lr if lr else 0.
+    return opts,make_schedulers(opts, scheduler=cfg.lr_scheduler.scheduler, steps=steps,
+                                warmup=s.warmup_steps, end=end, decay_steps=s.decay_steps or 0)
+
+def learning(cfg, # Configuration
+             task:nn.Module, # A `Task`: `task.trained` names its networks
+            )->tuple[dict,dict]: # Optimizers, schedulers: network → by name
+    "Optimizers and schedules of every trained network"
+    made = {name: learning_of(cfg, name, getattr(task, name)) for name in task.trained}
+    return {name: o for name,(o,_) in made.items()},{name: s for name,(_,s) in made.items()}
+
+# %% ../../nbs/train/20_schedules.ipynb #f7ffdf0c
+def check_learning(cfg):
+    "Settings of optimizer and schedule that mean nothing"
+    s = cfg.lr_scheduler
+    if s.scheduler=='constant_cosine' and not s.params.decay_steps:
+        raise ValueError(
+            'lr_scheduler.scheduler=constant_cosine needs lr_scheduler.params.decay_steps: '
+            'over how many last steps should the rate fall?')
+    lr = cfg.optimizer.params.learning_rate
+    other = s.params.learning_rate
+    if lr!=other:
+        raise ValueError(
+            f'optimizer.params.learning_rate={lr} and lr_scheduler.params.learning_rate={other} '
+            'differ; leave the second out, it follows the first.')

@@ -21,7 +21,8 @@ from .callbacks import Alarms, Codebook, Evaluation, Previews
 from .given import teacher, text_encoder
 from .heldout import heldout_images
 from .loop import Built, Recipe, Task, TrainState, model_size
-from .losses import LeCam, NLayerDiscriminator, generator_loss, gradient_loss, hinge, pixel_loss, spread_loss
+from .losses import LeCam, NLayerDiscriminator, generator_loss, gradient_loss
+from .losses import hinge, pixel_loss, spread_loss
 from .perceptual import perceptual_loss
 
 # %% ../../nbs/train/30_tasks.ipynb #f493f4eb
@@ -58,23 +59,20 @@ class ReconstructionTask(Task):
                  l1_weight:float=0., gradient_weight:float=0., # Of two further terms
                  prefix_discount:float=0., # See `prefix_weights`
                  perceptual:nn.Module|None=None, # `(prediction, target) → scalar`
-                 # Optimizer step at which it starts
-                 perceptual_weight:float=0., perceptual_start:int=0,
+                 perceptual_weight:float=0.,
+                 perceptual_start:int=0, # Optimizer step from which it counts
                  quantizer_weight:float=1., # Of codebook and commitment loss
                  spread_weight:float=0., # Of `spread_loss`, VQ
                  kl_weight:float=1e-6, logvar:float=0., # VAE
                  text_encoder:nn.Module|None=None): # Reads the captions, for a text-aware tokenizer
         super().__init__(model)
-        self.pixel,self.perceptual,self.text_encoder = pixel_loss(pixel),perceptual,text_encoder
-        self.pixel_weight = pixel_weight
-        self.l1_weight = l1_weight
-        self.gradient_weight = gradient_weight
-        self.prefix_discount = prefix_discount
+        self.pixel = pixel_loss(pixel)
+        self.pixel_weight,self.prefix_discount = pixel_weight,prefix_discount
+        self.l1_weight,self.gradient_weight = l1_weight,gradient_weight
+        self.perceptual,self.text_encoder = perceptual,text_encoder
         self.perceptual_weight,self.perceptual_start = perceptual_weight,perceptual_start
-        self.quantizer_weight = quantizer_weight
-        self.spread_weight = spread_weight
-        self.kl_weight = kl_weight
-        self.logvar = logvar
+        self.quantizer_weight,self.spread_weight = quantizer_weight,spread_weight
+        self.kl_weight,self.logvar = kl_weight,logvar
         # what is computed together must not depend on what came before: a resumed run is exact
         if text_encoder is not None: text_encoder.cache_size = 0
 
@@ -88,9 +86,11 @@ def image_terms(self:ReconstructionTask,
                )->dict: # Name → (weight, loss)
     "The terms that compare two images"
     y = y.float()
-    pixel = self.pixel(y, x) if weights is None else (weights.to(y)*
-                                                      self.pixel(y, x, reduction='none').mean(
-                                                          (1,2,3))).mean()
+    if weights is None:
+        pixel = self.pixel(y, x)
+    else:
+        each = self.pixel(y, x, reduction='none').mean((1,2,3))
+        pixel = (weights.to(y)*each).mean()
     terms = dict(pixel=(self.pixel_weight, pixel))
     if self.l1_weight: terms['l1'] = self.l1_weight,F.l1_loss(y, x)
     if self.gradient_weight: terms['gradient'] = self.gradient_weight,gradient_loss(y, x)

@@ -8,8 +8,7 @@ __all__ = ['tower_recipe', 'swap_words', 'contrastive_loss', 'ContrastiveTask', 
 
 # %% ../../nbs/train/38_text_tower.ipynb #4ee57b2a
 import copy, re
-import torch, torch.nn.functional as F
-from fastcore.basics import patch
+import torch
 from pathlib import Path
 from torch import nn, Tensor
 from ..data.shards import make_loader
