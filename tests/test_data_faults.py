@@ -1,5 +1,5 @@
 "What data that is damaged, hostile or merely odd leads to: skipped, counted and named; refused where nothing is left"
-import gzip, io, json, os, subprocess, sys, tarfile, warnings, zipfile
+import gzip, io, os, subprocess, sys, tarfile, warnings, zipfile
 from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from tok1d.basics import image_files, load_image
 from tok1d.config import load_config, to_config
 from tok1d.data.images import ImageFolder
-from tok1d.data.shards import ShardDataset, make_loader, write_shards
+from tok1d.data.shards import ShardDataset, write_shards
 from tok1d.data.token_shards import JSONLines, LineSizes, ShardInfo, TokenDataset, TokenShard, make_token_loader, write_token_shard
 from tok1d.data.tokens import Source
 from tok1d.train.given import check_classes

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from pages import pixels, serving, until
+from pages import serving, until
 from PIL import Image
 from test_demo import asked_raw, post, sneaky
 from tok1d.data.embedded import photos

@@ -2,7 +2,6 @@
 import json, os, signal, time
 import pytest, torch
 import test_pretokenize as pre
-from pathlib import Path
 from safetensors.torch import load_file
 from test_pretokenize import ctx, pictures, tokenizer
 

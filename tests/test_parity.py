@@ -1,5 +1,5 @@
 "What the published models compute, on weights that anyone can redraw (tests/parity)"
-import pytest, torch
+import pytest
 import generator_cases as cases
 from parity_case import Case
 from tok1d.models.quantizer import VQ

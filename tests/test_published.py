@@ -5,7 +5,6 @@ A configuration by its own keys, weights and shards where its paths say, setting
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest

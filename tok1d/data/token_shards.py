@@ -18,7 +18,7 @@ from glob import glob
 from hashlib import sha1
 from itertools import chain
 from pathlib import Path
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 from typing import NamedTuple

@@ -11,7 +11,7 @@ __all__ = ['ORDERS', 'WAYS', 'FILMS', 'line', 'arc', 'exchange_order', 'exchange
 
 # %% ../../nbs/explore/14_interpolate.ipynb #085ae895
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path

@@ -9,8 +9,7 @@ __all__ = ['MAPS', 'Run', 'on_cpu', 'taken', 'record', 'chance', 'run_picture', 
 # %% ../../nbs/explore/19_microscope.ipynb #3f231926
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 import torch
@@ -22,7 +21,7 @@ from ..basics import atomic_write, choice, image_grid, is_whole, plain, tensor_o
 from ..config import read_path
 from .attribution import without
 from .generate import caption, guessed, painted, some
-from .tokens import TokenImage, check_places
+from .tokens import TokenImage
 from ..sample.pipeline import Pipeline
 from ..sample.schedules import Step
 

@@ -10,9 +10,8 @@ __all__ = ['TABLE', 'cosine_betas', 'Schedule', 'respaced', 'level_waves', 'silu
 # %% ../../nbs/models/75_diffloss.ipynb #cd7b38e0
 import math
 import numpy as np
-import torch, torch.nn.functional as F
+import torch
 from collections.abc import Iterator
-from functools import cached_property
 from torch import nn, Tensor
 from typing import NamedTuple
 from fastcore.basics import patch

@@ -9,7 +9,6 @@ __all__ = ['EPS', 'modulate', 'AdaLN', 'final_norm', 'JointAttention', 'mlp', 'r
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
 from torch.utils.checkpoint import checkpoint
-from typing import NamedTuple
 from fastcore.basics import patch
 from .layers import Linear, attend
 from ..ops.adaln import adaln_or_plain

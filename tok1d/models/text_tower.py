@@ -16,7 +16,7 @@ from ..basics import atomic_write
 from ..families import Family,register
 from .base import BaseModel
 from .layers import init_linear,sincos_positions
-from .text import CONFIG,TextEncoder,Vocabulary,build_tower,pool,project
+from .text import CONFIG, TextEncoder, Vocabulary, build_tower
 from .titok import SIZES,TiTokEncoder
 
 # %% ../../nbs/models/67_text_tower.ipynb #4498ec42

@@ -7,7 +7,7 @@ __all__ = ['SETUPS', 'DTYPES', 'Setup', 'setup_of', 'random_model', 'condition',
            'agreement', 'machine', 'measure', 'write_rows', 'bench_setups', 'bench_samples', 'line']
 
 # %% ../../nbs/sample/80_bench.ipynb #91d27b7d
-import gc, json, os, platform, threading, time
+import gc, json, platform, threading, time
 import torch
 from collections.abc import Callable, Iterator
 from functools import partial

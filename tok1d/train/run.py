@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from fastcore.imports import in_notebook
 from pathlib import Path
 from ..basics import seed_everything
-from ..config import list_presets, load_config, save_config, shown, to_dict
+from ..config import list_presets, load_config, save_config, shown, shown_lines, to_dict
 from ..data.shards import save_class_names
 from .callbacks import EMA, Codebook, JSONLog, Metrics, ProgressBar, StopOnSignal
 from .callbacks import TensorBoard, WandB, best_model, from_outside, plot_log
