@@ -29,22 +29,27 @@ SHIPPED = (' It learned from drawn characters and emoji: of a photo it keeps the
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto }
 .pixels img { image-rendering: pixelated; width: 100%; height: 100%; object-fit: contain }
-.examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); grid-template-rows: none; grid-auto-rows: auto }
+.examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr));
+                            grid-template-rows: none; grid-auto-rows: auto }
 .examples .grid-wrap { overflow: visible; padding: 0; min-height: 0; height: auto }
 .examples .caption-label { display: none }
 .examples { min-height: 0 !important }
 .results.stale > * { opacity: .35; transition: opacity .15s .35s }
-.results::before { content: ""; display: block; height: 1.4em; margin-bottom: -.6em; font-size: .85rem }
-.results.stale::before { content: "working on it; what you see is still the last picture"; animation: appear .15s .35s both }
+.results::before { content: ""; display: block; height: 1.4em; margin-bottom: -.6em;
+                   font-size: .85rem }
+.results.stale::before { content: "working on it; what you see is still the last picture";
+                         animation: appear .15s .35s both }
 @keyframes appear { from { opacity: 0 } }
-.gradio-container input:focus-visible, .examples button:focus-visible, .tok1d-film :focus-visible { outline: 3px solid #ea580c; outline-offset: 2px }
+.gradio-container input:focus-visible, .examples button:focus-visible,
+.tok1d-film :focus-visible { outline: 3px solid #ea580c; outline-offset: 2px }
 .gradio-container input[type=range]::-webkit-slider-thumb { border: 2px solid #ea580c }
 .tok1d-film button { border: 1px solid currentColor; border-radius: 6px }
 .tok1d-film input { accent-color: #ea580c }
 @media (max-width: 640px) {
   .tab-container button { padding: 0 6px !important; font-size: .9rem }
   .examples, .examples .grid-wrap { min-width: 0; max-width: calc(100vw - 64px); overflow-x: auto }
-  .examples .grid-container { grid-auto-flow: column; grid-template-columns: none; grid-auto-columns: 56px }
+  .examples .grid-container { grid-auto-flow: column; grid-template-columns: none;
+                              grid-auto-columns: 56px }
 }
 """
 
@@ -59,7 +64,8 @@ new MutationObserver(() => document.querySelectorAll('.examples button:has(img)'
 def waiting(results):
     "Scripts that mark the results of a page as old, and as new"
     find = f"document.getElementById('{results}')?.classList"
-    return f"(...values) => {{ {find}.add('stale'); return values }}", f"() => {find}.remove('stale')"
+    begin = f"(...values) => {{ {find}.add('stale'); return values }}"
+    return begin, f"() => {find}.remove('stale')"
 
 
 def private_cache():

@@ -9,7 +9,8 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
-PIXELS = """im => { const c = document.createElement('canvas'); c.width = im.naturalWidth; c.height = im.naturalHeight;
+PIXELS = """im => { const c = document.createElement('canvas'); 
+                    c.width = im.naturalWidth; c.height = im.naturalHeight;
                     c.getContext('2d').drawImage(im, 0, 0); return c.toDataURL() }"""
 
 def pixels(img):

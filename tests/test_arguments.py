@@ -1,4 +1,4 @@
-"What is given for a number, a share, a word or a label: what is meant is taken, the rest is a `ValueError` that names it"
+"What is given for a number, a share, a word or a label: taken as meant, or refused by its name"
 import math
 
 import numpy as np

@@ -10,6 +10,8 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+MODULES = sorted(p for part in ('tests', 'demos', '.ci') for p in (ROOT/part).rglob('*.py'))
+MAX_WIDTH = 100     # columns of code: what the docs show without a scroll bar
 MAX_LINES = 25      # of code in an export cell: seen whole, without scrolling
 MAX_IMAGE = 60_000  # bytes of a stored picture
 WITH_EXAMPLE = .4   # of export cells are followed by something to look at, at least
@@ -71,6 +73,16 @@ def test_short_export_cells(path):
         for c in cells(path) if c.exported and len(c.code) > MAX_LINES and not c.imports_only()
     }
     assert not long, f'cells of more than {MAX_LINES} lines; split them, classes with @patch'
+
+@each
+def test_width(path):
+    wide = {c.id: line for c in cells(path) for line in c.code if len(line) > MAX_WIDTH}
+    assert not wide, f'lines of more than {MAX_WIDTH} columns: a reader never scrolls sideways'
+
+@pytest.mark.parametrize('path', MODULES, ids=[p.relative_to(ROOT).as_posix() for p in MODULES])
+def test_width_of_modules(path):
+    wide = [n for n, line in enumerate(path.read_text().splitlines(), 1) if len(line) > MAX_WIDTH]
+    assert not wide, f'lines of more than {MAX_WIDTH} columns'
 
 @each
 def test_examples(path):

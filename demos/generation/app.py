@@ -12,14 +12,16 @@ from pathlib import Path
 import gradio as gr
 from tok1d.basics import default_device, to_pil
 from tok1d.explore.film import film_html, film_links, tiled
-from tok1d.explore.generate import artist, artists, class_choices, draw, drawn_code, film_notes, knobs, reads_words
+from tok1d.explore.generate import artist, artists, class_choices, draw, drawn_code
+from tok1d.explore.generate import film_notes, knobs, reads_words
 from tok1d.hub.pretrained import load_pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common
 
 INTRO = """# Draw pictures
-A generator writes a line of tokens, a tokenizer turns it into a picture. The same seed and settings draw the same picture again."""
+A generator writes a line of tokens, a tokenizer turns it into a picture.
+The same seed and settings draw the same picture again."""
 CSS = """
 #draw-results .html-container { padding: 0 }
 #draw-gallery .grid-container { grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)) }

@@ -23,12 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common
 
 INTRO = """# What lies between two images?
-Each image becomes a short line of tokens. Choose how to go from one line to the other, and move the slider under the picture."""
+Each image becomes a short line of tokens. Choose how to go from one line to the other, and move
+the slider under the picture."""
 CSS = """
 #way-first > *, #way-second > * { min-height: 0 !important }
 #way-images { flex-wrap: nowrap }
 #way-images > div { min-width: 0 !important }
-#way-images .grid-container { grid-template-columns: repeat(auto-fill, minmax(38px, 1fr)); grid-auto-columns: 48px; gap: 4px }
+#way-images .grid-container { grid-template-columns: repeat(auto-fill, minmax(38px, 1fr));
+                              grid-auto-columns: 48px; gap: 4px }
 #way-results .html-container { padding: 0 }
 @media (max-width: 640px) {
   #way-first, #way-second { height: 150px !important }

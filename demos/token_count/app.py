@@ -2,7 +2,8 @@
 
     python demos/token_count/app.py [--model tok1d-tiny-vq] [--host 127.0.0.1] [--port 7860]
 
-Nothing is asked from outside: no analytics, no web fonts, no share link. The logic is in `tok1d.explore.tokens`,
+Nothing is asked from outside: no analytics, no web fonts, no share link.
+The logic is in `tok1d.explore.tokens`,
 the drawing in `tok1d.explore.show`; here are only the parts of the page and what calls what.
 """
 import os
@@ -30,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common
 
 INTRO = """# How many tokens does an image need?
-A tokenizer turns an image into a short line of tokens. Keep only the first few of them with the slider, and see what comes back."""
+A tokenizer turns an image into a short line of tokens. Keep only the first few of them
+with the slider, and see what comes back."""
 PSNR = (' **PSNR** says how close the reconstruction is: at 20 dB a picture is recognisable, at 30 '
         'dB it looks good.')
 

@@ -54,7 +54,11 @@ _PLAY = _FIND + """
 const stop = () => { clearInterval(film.playing); film.playing = 0; this.textContent = '▶ play' };
 if (film.playing) return stop();
 if (at.value == at.max) at.value = -1;
-const next = () => { at.value = +at.value + 1; at.oninput(); if (at.value == at.max || !film.isConnected) stop() };
+const next = () => {
+  at.value = +at.value + 1;
+  at.oninput();
+  if (at.value == at.max || !film.isConnected) stop();
+};
 film.playing = setInterval(next, 250); this.textContent = '■ stop'; next();"""
 
 def _layer(im, note, shown, width):

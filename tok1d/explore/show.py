@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 from ..basics import image_grid, to_pil
-from ..eval.reconstruction import FileScore, MAX_PSNR, Score, check_count, decode_pixels, measuring, token_counts
+from ..eval.reconstruction import FileScore, MAX_PSNR, Score, check_count, decode_pixels
+from ..eval.reconstruction import measuring, token_counts
 from .tokens import TokenCurve, TokenView
 
 # %% ../../nbs/explore/20_show.ipynb #ec264b87
@@ -83,11 +84,11 @@ def ids_html(view:TokenView)->str:
     box = ('<span style="display:inline-block;box-sizing:border-box;width:3.4em;padding:.1em '
            '0;text-align:center;border:1px {};border-radius:4px;opacity:{}">{}</span>')
     ids = view.ids or ['●']*view.k
-    chips = [box.format('solid currentColor', 1, i)
-             for i in ids] + [box.format('dashed currentColor', .3, '·')]*(view.n-view.k)
-    return (
-        '<div class="tok1d-ids" style="display:flex;flex-wrap:wrap;gap:.25em;font-family:monospace;font-size:.85em;line-height:1.5">'
-        + ''.join(chips) + '</div>')
+    chips = [box.format('solid currentColor', 1, i) for i in ids]
+    chips += [box.format('dashed currentColor', .3, '·')]*(view.n-view.k)
+    style = ('display:flex;flex-wrap:wrap;gap:.25em;font-family:monospace;'
+             'font-size:.85em;line-height:1.5')
+    return f'<div class="tok1d-ids" style="{style}">{"".join(chips)}</div>'
 
 # %% ../../nbs/explore/20_show.ipynb #d73abf1f
 def token_strip(model:nn.Module, # Tokenizer

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'WIDE', 'WORDS', 'png', 'captioned', 'row', 'with_still', 'refusal', 'shipped', 'TokenExplorer', 'widget_tree',
-           'free', 'InterpolationExplorer', 'GenerationExplorer', 'shown_if']
+           'free', 'InterpolationExplorer', 'GenerationExplorer', 'shown_if', 'read_places', 'Microscope']
 
 # %% ../../nbs/explore/30_widgets.ipynb #af41e016
-import base64, html, io
+import base64, html, io, re
 import ipywidgets as W
 from collections.abc import Iterator
 from fastcore.basics import patch
@@ -22,6 +22,7 @@ from .generate import artist, artists, class_choices, drawn_code, film_notes
 from .generate import knobs, reads_words
 from .interpolate import ORDERS, WAYS, agreement, interpolate, smoothness, strip
 from .interpolate import way_code, way_notes
+from .microscope import Run, record, run_figure, run_picture
 from .search import tokens_and_curve
 from .show import curve_figure, enlarge, figure_png, ids_html, stats_html
 from .show import view_pictures, view_still
@@ -433,3 +434,145 @@ def close(self:GenerationExplorer):
     if self.comm is None: return # closed before, or never open
     self.link.close()
     free(self, 'pipe', 'drawn', 'link')
+
+# %% ../../nbs/explore/30_widgets.ipynb #4679f54f
+def read_places(text:str # Such as `0-7, 12`
+               )->list[int]:
+    "Places in a line, as one writes them"
+    found = []
+    for part in filter(None, re.split(r'[\s,]+', text.strip())):
+        if not (match := re.fullmatch(r'(\d+)(?:[-–](\d+))?', part)):
+            raise ValueError(f'{part!r:.60} is no place: write numbers and ranges, such as 0-7, 12')
+        first,last = int(match[1]),int(match[2] or match[1])
+        found += range(first, min(last, first+9999)+1)
+    return found
+
+# %% ../../nbs/explore/30_widgets.ipynb #b28c5ff9
+class Microscope(GenerationExplorer):
+    "Record a picture in the making, change a token of it, and see what follows"
+    def __init__(self,
+                 pipe:Pipeline|None=None, # Generator with its tokenizer; those that ship when None
+                 label:int|str|None=None, # Class or words to begin with
+                 seed:int=0):
+        super().__init__(pipe, label, seed, 1)
+        self.place.observe(lambda _: self.offer(), 'value')
+        self.change.on_click(lambda _: self.replay())
+        self.again.on_click(lambda _: self.infill())
+        self.back.on_click(lambda _: self.undo())
+
+    @property
+    def run(self)->Run:
+        "The run that is shown"
+        return self.runs[-1]
+
+# %% ../../nbs/explore/30_widgets.ipynb #93122d6d
+@patch
+def parts(self:Microscope, seed:int, count:int)->list[W.Widget]:
+    "The parts of a `GenerationExplorer`, and below them those that change a run"
+    above = GenerationExplorer.parts(self, seed, count)
+    shown_if(self.count, False)
+    self.go.description = 'Record'
+    wide = W.Layout(width='min(98%, 560px)')
+    self.map = W.Image(layout=wide)
+    self.place = W.IntSlider(0, 0, 0, description='token', layout=W.Layout(width='min(98%, 420px)'))
+    self.rivals = W.Dropdown(description='code')
+    self.change = W.Button(description='Replay with this code', layout=W.Layout(width='auto'))
+    self.places = W.Text('0-7', description='tokens', placeholder='such as 0-7, 12')
+    self.again = W.Button(description='Draw these again', layout=W.Layout(width='auto'))
+    self.back = W.Button(description='Back')
+    below = [row(self.place, self.rivals, self.change), row(self.places, self.again, self.back)]
+    return [*above, self.map, *below]
+
+# %% ../../nbs/explore/30_widgets.ipynb #5e64f521
+@patch
+def show(self:Microscope):
+    "Record what is asked for, or say why not"
+    self.runs = []
+    self.go_on(lambda: record(self.artist, self.asked(), self.seed.value, **self.settings()))
+
+@patch
+def go_on(self:Microscope, make):
+    "Show the run that `make` gives, or say why there is none"
+    try: run = make()
+    except ValueError as e:
+        self.message.value = refusal(e)
+        return
+    self.runs.append(run)
+    self.look()
+
+# %% ../../nbs/explore/30_widgets.ipynb #f8e153c0
+@patch
+def look(self:Microscope):
+    "Show the last run, at its end"
+    self.message.value = ''
+    self.film = self.run.film
+    codes = self.artist.generator.codebook_size
+    shown_if(self.map, bool(codes))
+    if codes: self.map.value = figure_png(run_figure(self.run, ['entropy', 'probability']))
+    self.back.disabled = len(self.runs)<2
+    self.place.max = len(self.run.tokens)-1
+    self.at.max = self.play.max = len(self.run)-1
+    self.at.value = self.at.max
+    self.draw()
+    self.offer()
+
+# %% ../../nbs/explore/30_widgets.ipynb #aeeb976f
+@patch
+def draw(self:Microscope):
+    "Show the guess as it was after the step of the slider"
+    i = self.at.value
+    self.picture.value = png(enlarge(self.film[i]))
+    known = self.run.steps[i].known[0].sum().item()
+    self.note.value = (f'step {i+1} of {len(self.run)}: {known} of {len(self.run.tokens)} tokens '
+                       'settled')
+
+@patch
+def offer(self:Microscope):
+    "Offer the codes that the chosen token might have been"
+    place = self.place.value
+    there = self.artist.generator.codebook_size and self.run.born[place]>=0
+    rivals = self.run.rivals(place, 8) if there else []
+    self.rivals.options = [(f'{code} ({p:.0%})', code) for code,p in rivals]
+    self.change.disabled = not rivals
+
+@patch
+def replay(self:Microscope):
+    "Go on from the step that settled the chosen token, with another code in its place"
+    keep = min(self.run.born[self.place.value].item()+1, len(self.run)-1)
+    self.go_on(lambda: self.run.replay(keep, {self.place.value: self.rivals.value}))
+
+# %% ../../nbs/explore/30_widgets.ipynb #be804d5f
+@patch
+def infill(self:Microscope):
+    "Draw the named tokens again, each time with another seed"
+    seed = self.seed.value+len(self.runs)
+    self.go_on(lambda: self.run.infill(read_places(self.places.value), seed=seed))
+
+@patch
+def undo(self:Microscope):
+    "Show the run before"
+    if len(self.runs)<2: return
+    self.runs.pop()
+    self.look()
+
+# %% ../../nbs/explore/30_widgets.ipynb #55e7184b
+@patch
+def code(self:Microscope,
+         model:str|None=None, # Name or path of the generator; the chosen one when None
+        )->str:
+    "Python that leads to the same run"
+    if self.pipe is not None and model is None:
+        raise ValueError('this generator was given, not chosen: give model=, the name or path '
+                         'that load_pipeline() takes')
+    return self.run.code(model or self.model.value)
+
+@patch
+def _repr_mimebundle_(self:Microscope, **kwargs):
+    return with_still(W.VBox._repr_mimebundle_(self, **kwargs), run_picture(self.run, scale=2))
+
+@patch
+def close(self:Microscope):
+    "Free everything; the microscope cannot be used any more"
+    if self.comm is None: return # closed before, or never open
+    self.link.close()
+    free(self, 'pipe', 'runs', 'film', 'link')

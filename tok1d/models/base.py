@@ -71,13 +71,15 @@ def load_weights(
     try: sd = _read_tensors(path)
     except pickle.UnpicklingError as e:
         raise ValueError(f"{shown(path)} {_unpickling(str(e))}") from None
-    except Exception as e: # the readers raise whatever a broken file leads them into, from EOFError to IndexError
+    # the readers raise whatever a broken file leads them into, from EOFError to IndexError
+    except Exception as e:
         raise ValueError(f"{shown(path)} cannot be read as weights: it is broken, or no "
                          f"checkpoint ({type(e).__name__}: {str(e)[:200]})") from None
     return unwrap(sd, path)
 
 # %% ../../nbs/models/05_base.ipynb #11e2f85d
-AVERAGED = 'ema','ema_model','model_ema','ema_state_dict','state_dict_ema','params_ema','ema_params','averaged_model','shadow'
+AVERAGED = ('ema', 'ema_model', 'model_ema', 'ema_state_dict', 'state_dict_ema', 'params_ema',
+            'ema_params', 'averaged_model', 'shadow')
 RAW = 'state_dict','model_state_dict','model','module','net','network','params','weights'
 COUNTERS = 'n_averaged','num_updates','decay','initted','step'
 # parts of a name that say nothing of the network

@@ -198,8 +198,8 @@ def bench_setups(names, dtypes, setups)->dict: # Name → setup
     "The setups that are asked for, or a `ValueError`"
     unknown = set(dtypes)-set(DTYPES)
     if unknown:
-        raise ValueError(
-            f"no such number format: {', '.join(sorted(unknown))}; accepted are {', '.join(DTYPES)}")
+        raise ValueError(f"no such number format: {', '.join(sorted(unknown))}; "
+                         f"accepted are {', '.join(DTYPES)}")
     return {name: setup_of(name, setups) for name in names or setups}
 
 # %% ../../nbs/sample/80_bench.ipynb #a37178e1
