@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'WIDE', 'WORDS', 'png', 'captioned', 'row', 'with_still', 'refusal', 'shipped', 'TokenExplorer', 'widget_tree',
-           'free', 'InterpolationExplorer', 'GenerationExplorer', 'shown_if', 'read_places', 'Microscope']
+           'free', 'InterpolationExplorer', 'shown_if', 'GenerationExplorer', 'read_places', 'Microscope']
 
 # %% ../../nbs/explore/30_widgets.ipynb #af41e016
 import base64, html, io, re
@@ -312,6 +312,11 @@ def close(self:InterpolationExplorer):
     self.link.close()
     free(self, 'model', 'images', 'way', 'link')
 
+# %% ../../nbs/explore/30_widgets.ipynb #038c926a
+def shown_if(w:W.Widget, there:bool):
+    "Show a part, or hide it"
+    w.layout.display = None if there else 'none'
+
 # %% ../../nbs/explore/30_widgets.ipynb #42d1c9f7
 class GenerationExplorer(W.VBox):
     "Have a generator draw, and look at its steps"
@@ -361,10 +366,6 @@ def parts(self:GenerationExplorer, seed:int, count:int)->list[W.Widget]:
             self.message, self.picture, row(self.play, self.at, self.note)]
 
 # %% ../../nbs/explore/30_widgets.ipynb #33aef73d
-def shown_if(w:W.Widget, there:bool):
-    "Show a part, or hide it"
-    w.layout.display = None if there else 'none'
-
 @patch
 def turn(self:GenerationExplorer):
     "Offer what the chosen generator takes, and put it where it usually stands"
@@ -516,6 +517,17 @@ def look(self:Microscope):
     self.draw()
     self.offer()
 
+@patch
+def _repr_mimebundle_(self:Microscope, **kwargs):
+    return with_still(W.VBox._repr_mimebundle_(self, **kwargs), run_picture(self.run, scale=2))
+
+@patch
+def close(self:Microscope):
+    "Free everything; the microscope cannot be used any more"
+    if self.comm is None: return # closed before, or never open
+    self.link.close()
+    free(self, 'pipe', 'runs', 'film', 'link')
+
 # %% ../../nbs/explore/30_widgets.ipynb #aeeb976f
 @patch
 def draw(self:Microscope):
@@ -555,7 +567,6 @@ def undo(self:Microscope):
     self.runs.pop()
     self.look()
 
-# %% ../../nbs/explore/30_widgets.ipynb #55e7184b
 @patch
 def code(self:Microscope,
          model:str|None=None, # Name or path of the generator; the chosen one when None
@@ -565,14 +576,3 @@ def code(self:Microscope,
         raise ValueError('this generator was given, not chosen: give model=, the name or path '
                          'that load_pipeline() takes')
     return self.run.code(model or self.model.value)
-
-@patch
-def _repr_mimebundle_(self:Microscope, **kwargs):
-    return with_still(W.VBox._repr_mimebundle_(self, **kwargs), run_picture(self.run, scale=2))
-
-@patch
-def close(self:Microscope):
-    "Free everything; the microscope cannot be used any more"
-    if self.comm is None: return # closed before, or never open
-    self.link.close()
-    free(self, 'pipe', 'runs', 'film', 'link')
