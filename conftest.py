@@ -98,8 +98,10 @@ def run_notebook(path, skip):
         with working_directory(folder): shell.run_all(nb, exc_stop=True, preproc=left_out)
     try:
         if not for_readers(path): return run(path.parent, lambda cell: idle(cell, skip))
-        run(tempfile.mkdtemp(), lambda cell: idle(cell, skip) or hidden(cell))
-        run(path.parent, lambda cell: idle(cell, skip) or not hidden(cell))
+        folder = tempfile.mkdtemp()
+        run(folder, lambda cell: idle(cell, skip) or hidden(cell))
+        if path.name == 'index.ipynb': folder = path.parent # its figures are of files beside it
+        run(folder, lambda cell: idle(cell, skip) or not hidden(cell))
     except Exception: return shell.prettytb(fname=path)
 
 def die_with(parent):

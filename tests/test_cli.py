@@ -214,7 +214,7 @@ def test_first_look_comes_first(models, pets, tmp_path, monkeypatch):
         seen.update(json.loads((tmp_path/'q/tokens.json').read_text()),
                     picture=(tmp_path/'q/reconstructions.png').is_file())
         return rows
-    monkeypatch.setattr(cli, 'refine', refine)
+    monkeypatch.setattr('tok1d.reports.refine', refine)
     r = tok1d('quickstart', pets/'dog.png', '-m', models['vq'], '-o', tmp_path/'q')
     assert seen['search']==0 and seen['picture'] and 'first look' in r.stderr
     assert json.loads((tmp_path/'q/tokens.json').read_text())['search']==4
