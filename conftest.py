@@ -94,14 +94,15 @@ def run_notebook(path, skip):
     nb = NBProcessor(path, procs=FrontmatterProc, process=True).nb
     if str2bool(nb.frontmatter_.get('skip_exec', False)): return
     shell = CaptureShell(path)
-    def run(folder, left_out):
-        with working_directory(folder): shell.run_all(nb, exc_stop=True, preproc=left_out)
+    readers = for_readers(path)
+    def run(left_out):
+        shell.run_all(nb, exc_stop=True, preproc=lambda cell: idle(cell, skip) or left_out(cell))
     try:
-        if not for_readers(path): return run(path.parent, lambda cell: idle(cell, skip))
-        folder = tempfile.mkdtemp()
-        run(folder, lambda cell: idle(cell, skip) or hidden(cell))
-        if path.name == 'index.ipynb': folder = path.parent # its figures are of files beside it
-        run(folder, lambda cell: idle(cell, skip) or not hidden(cell))
+        with working_directory(tempfile.mkdtemp() if readers else path.parent):
+            if not readers: return run(lambda cell: False)
+            run(hidden)
+            if path.name == 'index.ipynb': os.chdir(path.parent) # its figures are of files there
+            run(lambda cell: not hidden(cell))
     except Exception: return shell.prettytb(fname=path)
 
 def die_with(parent):
