@@ -293,9 +293,9 @@ def _unit(a:np.ndarray, # Pixels of any numeric type
 def _deep(im:Image.Image)->Image.Image:
     "A grey of 16 or 32 bits or floats, in 8 bits (with alpha if one grey is declared transparent)"
     a = np.asarray(im)
-    x = Image.fromarray(
-        (_unit(a.astype(np.uint16) if im.mode.startswith('I;16') else a, f'{im.mode} image')*255 +
-         .5).astype(np.uint8))
+    deep = a.astype(np.uint16) if im.mode.startswith('I;16') else a
+    share = _unit(deep, f'{im.mode} image')
+    x = Image.fromarray((share*255 + .5).astype(np.uint8))
     if isinstance(clear := im.info.get('transparency'), int):
         x.putalpha(Image.fromarray(np.uint8(255)*(a!=clear)))
     return x

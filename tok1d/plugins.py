@@ -53,8 +53,8 @@ def installed_plugins()->tuple: # Entry points
     return tuple(entry_points(group=GROUP))
 
 def load_plugins(
-    names:str|Iterable
-    |None=None, # Modules, beside those of `TOK1D_PLUGINS` and of installed packages
+    # Modules, beside those of `TOK1D_PLUGINS` and of installed packages
+    names:str|Iterable|None=None,
 )->list[str]: # All that are loaded
     "Import every plug-in, each once"
     for point in installed_plugins():

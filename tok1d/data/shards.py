@@ -343,11 +343,10 @@ def _labels(get, # `get(name)`: a member's bytes or None
     inside = any(k in want and raw[k] is None for k in ('recap','aes_score'))
     meta = _meta(raw['json']) if raw['json'] is not None and ('json' in want or inside) else None
     more = meta if isinstance(meta, dict) else {}
-    recap = _words(
-        raw['recap'],
-        'recap_txt') if raw['recap'] else more.get('recap_txt') if 'recap' in want else None
-    score = raw['aes_score'] if raw['aes_score'] is not None else more.get(
-        'aes_score') if 'aes_score' in want else None
+    recap = more.get('recap_txt') if 'recap' in want else None
+    if raw['recap']: recap = _words(raw['recap'], 'recap_txt')
+    score = more.get('aes_score') if 'aes_score' in want else None
+    if raw['aes_score'] is not None: score = raw['aes_score']
     return dict(cls=None if raw['cls'] is None else _class(raw['cls']),
                 text=None if raw['text'] is None else _words(raw['text'], 'txt'),
                 recap=None if recap is None else _second(recap),

@@ -140,9 +140,9 @@ class Score(NamedTuple):
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #0f154476
 def batches(
-        images:Tensor
-    |Iterable, # `b 3 h w`, or an iterable of such batches or of dicts that hold them as `image`
-        batch_size:int=64, # Images at a time, when it is one tensor
+    # `b 3 h w`, or an iterable of such batches or of dicts that hold them as `image`
+    images:Tensor|Iterable,
+    batch_size:int=64, # Images at a time, when it is one tensor
 )->Iterator[Tensor]:
     "Batches `b 3 h w` in [0, 1], whatever holds them"
     for x in images.split(batch_size) if isinstance(images, Tensor) else images:

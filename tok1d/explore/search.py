@@ -55,8 +55,8 @@ def best_code(model, images, latents, tokens, i, candidates, weight, text=None,
     lines[:,:,i] = near
     e = errors(model, images, lines, text, bf16)
     if weight:
-        e = e + weight*(e if i+1==tokens.shape[1] else errors(
-            model, images, lines[:,:,:i+1], text, bf16))
+        whole = i+1==tokens.shape[1]
+        e = e + weight*(e if whole else errors(model, images, lines[:,:,:i+1], text, bf16))
     best = e.argmin(1)
     rows = torch.arange(len(e), device=e.device)
     return lines[rows,best],e[rows,best]

@@ -102,10 +102,9 @@ def token_strip(model:nn.Module, # Tokenizer
     "Originals, and their reconstructions from few to all tokens"
     ks = [check_count(model, k) for k in (token_counts(model.num_tokens) if ks is None else ks)]
     with measuring(model):
-        t = model.encode(images.to(model.device)).tokens if tokens is None else tokens.to(
-            model.device)
-        # 1+ks of b 3 h w
-        columns = [images.cpu()] + [decode_pixels(model, t[:,:k]).cpu() for k in ks]
+        if tokens is None: tokens = model.encode(images.to(model.device)).tokens
+        tokens = tokens.to(model.device)
+        columns = [images.cpu(), *(decode_pixels(model, tokens[:,:k]).cpu() for k in ks)]
     cells = torch.stack(columns, 1).flatten(0, 1)  # b·(1+ks) 3 h w
     return image_grid(cells, ncol=len(columns),
                       titles=['original'] + [f"{k} token{'s'*(k>1)}" for k in ks], row_titles=names,

@@ -116,10 +116,8 @@ _generators += [
     Pretrained(f'maskgen-{mode}-{size}', f'MaskGen{mode.upper()}', n, k,
                f'turkeyju/generator_maskgen_{mode}_{size}',
                note=f'text to image, MJHQ-30K FID {fid:.2f}', tokenizer=tokenizer)
-    for mode,n,k,tokenizer,fids in [('vq',128,8192,'tatitok-bl128-vq',
-                                     (7.74,
-                                      7.51)), ('kl',32,None,'tatitok-bl32-vae',(7.24,
-                                                                                6.53))]
+    for mode,n,k,tokenizer,fids in [('vq', 128, 8192, 'tatitok-bl128-vq', (7.74, 7.51)),
+                                    ('kl', 32, None, 'tatitok-bl32-vae', (7.24, 6.53))]
     for size,fid in zip(('l','xl'), fids)
 ]
 

@@ -41,9 +41,9 @@ def attend(q:Tensor, # Queries, `b nh n d`
            mask:Tensor|None=None, # True where a query may look, broadcastable to `b nh n m`
           )->Tensor: # `b nh n d`
     "Attention by whichever of the two equal forms suits the device and the length"
-    plain = q.device.type=='cpu' and q.dtype==torch.bfloat16 and k.shape[
-        -2]<=PLAIN_UP_TO and q.shape[-2]>=PLAIN_FROM
-    if plain: return attend_plain(q, k, v, mask)
+    half = q.device.type=='cpu' and q.dtype==torch.bfloat16
+    if half and k.shape[-2]<=PLAIN_UP_TO and q.shape[-2]>=PLAIN_FROM:
+        return attend_plain(q, k, v, mask)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 # %% ../../nbs/models/10_layers.ipynb #20752b43
@@ -64,10 +64,10 @@ class Attention(nn.Module):
         w,b = (t[lo*x.shape[-1]:hi*x.shape[-1]] for t in (self.in_proj_weight, self.in_proj_bias))
         return F.linear(x, w, b).unflatten(-1, (hi-lo,self.nh,-1)).permute(2,0,3,1,4)
 
-    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice
-                |None=None): # x: b n d; ask: the m positions whose answer is wanted; → b m d
-        q,k,v = self.heads(x, 0, 3) if ask is None else (*self.heads(x[:,ask], 0, 1),
-                                                         *self.heads(x, 1, 3))
+    # x: b n d; ask: the m positions whose answer is wanted; → b m d
+    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None):
+        if ask is None: q,k,v = self.heads(x, 0, 3)
+        else: q,k,v = *self.heads(x[:,ask], 0, 1),*self.heads(x, 1, 3)
         return self.out_proj(attend(q, k, v, mask).transpose(1,2).flatten(2))
 
 # %% ../../nbs/models/10_layers.ipynb #a774af0c
@@ -107,8 +107,8 @@ class Transformer(nn.ModuleList):
                  nh:int): # Heads
         super().__init__(Block(d, nh) for _ in range(layers))
 
-    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice
-                |None=None): # x: b n d; ask: positions that will be read, all if not given
+    # x: b n d; ask: positions that will be read, all if not given
+    def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None):
         again = self.recompute and torch.is_grad_enabled()
         for i,block in enumerate(self, 1):
             args = x,mask,ask if i==len(self) else None

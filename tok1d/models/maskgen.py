@@ -223,8 +223,8 @@ class MaskGenKL(MaskGen):
         self.text_pooled_emb = Linear(self.text_dim+self.micro, d)
         self.decoder_blocks,self.decoder_norm = self.blocks_of(),AdaLN(d, 2)
         self.z_proj,self.z_proj_ln = Linear(self.channels, d),nn.LayerNorm(d, eps=1e-6)
-        for name,size in ('decoder_pos_embed_learned',n),('mask_token',
-                                                          1),('diffusion_pos_embed_learned',n):
+        rows = dict(decoder_pos_embed_learned=n, mask_token=1, diffusion_pos_embed_learned=n)
+        for name,size in rows.items():
             setattr(self, name, nn.Parameter(.02*torch.randn(1, size, d)))
         self.diffloss = DiffLoss(self.channels, d, l.diffloss_w, l.diffloss_d,
                                  int(l.num_sampling_steps), self.config.model.maskgen.clip_denoised)

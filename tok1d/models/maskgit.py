@@ -95,9 +95,9 @@ def named(**modules): return nn.ModuleDict(modules)
 
 # %% ../../nbs/models/50_maskgit.ipynb #d0e6b0a9
 class BertLayer(nn.Module):
-    """Post-norm transformer block (Devlin et al
+    """Post-norm transformer block (Devlin et al. 2018)
 
-    2018), with the parameter names of the published weights.
+    It has the parameter names of the published weights.
     """
     def __init__(self,
                  d:int, # Width

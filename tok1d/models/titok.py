@@ -261,9 +261,8 @@ def _to_pixels(self:TiTok, x):
     if self.stage==0 or (self.stage==1 and (self.training or self.pixel_tokenizer is None)):
         return x
     if self.stage==2:
-        return self.pixel_decoder(
-            self.pixel_quantize.decode_soft(x.softmax(1).movedim(1,-1)).movedim(-1,
-                                                                                1).to(self.dtype))
+        codes = self.pixel_quantize.decode_soft(x.softmax(1).movedim(1,-1))
+        return self.pixel_decoder(codes.movedim(-1,1).to(self.dtype))
     tok = self.pixel_tokenizer.to(x.device)
     return tok.decode(x.argmax(1).flatten(1))
 

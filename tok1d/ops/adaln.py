@@ -385,8 +385,8 @@ def variants()->list[Variant]:
     "The compilations of both kernels, for 1,024 channels"
     found,block = [],dict(BD=1024)
     for dtype,t in TYPES.items():
-        types = dict.fromkeys('x branch gate shift scale weight bias r y dr dy dx dbranch'.split(),
-                              t)
+        rows = 'x branch gate shift scale weight bias r y dr dy dx dbranch'
+        types = dict.fromkeys(rows.split(), t)
         types |= dict(mean='*fp32', rstd='*fp32', dmod='*fp32', dnorm='*fp32', eps='fp32',
                       size='i64')
         types |= dict.fromkeys('n d chunks xb xn bb bn mb mn rb rn'.split(), 'i32')

@@ -192,8 +192,7 @@ def compile_ops(*modules:str, # Such as `tok1d.ops.nearest`; each has a function
 def table(rows:list[dict], # With the same keys
          )->str:
     "Rows in columns"
-    text = [list(rows[0])] + [[
-        f'{v:.4g}' if isinstance(v, float) else '' if v is None else str(v) for v in r.values()
-    ] for r in rows]
+    def written(v): return f'{v:.4g}' if isinstance(v, float) else '' if v is None else str(v)
+    text = [[*rows[0]], *([written(v) for v in r.values()] for r in rows)]
     width = [max(map(len, column)) for column in zip(*text)]
     return '\n'.join('  '.join(c.ljust(w) for c,w in zip(row, width)).rstrip() for row in text)

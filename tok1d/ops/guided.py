@@ -57,8 +57,8 @@ def combine(cond, uncond, scale, temperature, rule):
 
 def threshold(l, noise, top_k, top_p):
     "Lowest logit that may be drawn, `r 1`"
-    bar = l.topk(top_k).values[:,-1:] if 0<top_k<l.shape[1] else torch.full_like(
-        l[:,:1], -torch.inf)
+    bar = torch.full_like(l[:,:1], -torch.inf)
+    if 0<top_k<l.shape[1]: bar = l.topk(top_k).values[:,-1:]
     if top_p>=1: return bar
     best = l.masked_fill(l<bar, -torch.inf).sort(-1, descending=True).values
     p = (best/noise.clamp(min=1e-6)[:,None]).softmax(-1)

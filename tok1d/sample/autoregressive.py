@@ -85,8 +85,9 @@ def begin(model, condition, steps=None, tokens=None, known=None, start=0, order=
     seed,g = run_seed(seed, generator, len(cond)),torch.Generator(cond.device)
     if isinstance(order, str):
         choice('order', order, ('random','raster'), also=', or a tensor of places')
-    orders = None if order is None or (isinstance(order, str) and order=='raster') else ranks(
-        order, len(cond), n, seed, g).argsort(-1, descending=True)
+    orders = None
+    if order is not None and not (isinstance(order, str) and order=='raster'):
+        orders = ranks(order, len(cond), n, seed, g).argsort(-1, descending=True)
     tokens,hold = lined_up(model, len(cond), tokens, known, start, orders)
     holes = (~hold).any(0).nonzero()
     end = min(steps or n, holes.max().item()+1 if len(holes) else 0)

@@ -144,10 +144,9 @@ def keep_surest(logit:Tensor, # What confidence is made of, `b n`
 
 # %% ../../nbs/sample/20_masked.ipynb #52786370
 def ranks(
-    order:str
-    |Tensor, # `confidence`, `random`, `raster`, or which place comes i-th, `n` or `b n`
-    b:int,
-    n:int, # Lines, tokens
+    # `confidence`, `random`, `raster`, or which place comes i-th, `n` or `b n`
+    order:str|Tensor,
+    b:int, n:int, # Lines, tokens
     seed:int|list, # Of the run
     generator:torch.Generator, # On the device of the answer
 )->Tensor|None: # `b n`, the first place highest; `None` for `confidence`
@@ -160,9 +159,8 @@ def ranks(
         raise ValueError(
             f"order={order!r}: accepted are confidence, random, raster, or a tensor of places")
     order = tensor_of('order', order, f'give a word, or each place 0 to {n-1} once')
-    if order.shape not in ((n,),
-                           (b,n)) or order.is_floating_point() or not (order.sort(-1).values.cpu()
-                                                                       ==torch.arange(n)).all():
+    fits = order.shape in ((n,), (b,n)) and not order.is_floating_point()
+    if not fits or (order.sort(-1).values.cpu()!=torch.arange(n)).any():
         raise ValueError(
             f"order: got {tuple(order.shape)} {order.dtype}; give each place 0 to {n-1} once, "
             f"`{n}` or `{b} {n}` integers")
@@ -260,11 +258,11 @@ def _steps(model, cond, tokens, known, start, rank, seed, g, s, top_k, top_p):
         return
     for k,m in enumerate(counts, start):
         scale,temp,soft = s.at(k)
-        # b n k, twice or once
-        both = answers(model, tokens.where(known, model.mask_id), cond, scale, s.rule)
+        line = tokens.where(known, model.mask_id)
+        both = answers(model, line, cond, scale, s.rule)  # b n k, twice or once
         u,v = uniforms(g, seed, k, b, both[0].shape[1:], (n,)) if temp else (None,None)
         ids,sure,logits = guided_draw(*both, scale, s.rule, soft, temp, u, top_k, top_p)
         tokens = tokens.where(known, ids)
-        known,sure = keep_surest(sure, known, m, temp, v) if rank is None else keep_surest(
-            rank, known, m)
+        noise = (temp,v) if rank is None else ()
+        known,sure = keep_surest(sure if rank is None else rank, known, m, *noise)
         yield Step(k, tokens, known, sure, logits, scale, temp)

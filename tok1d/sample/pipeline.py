@@ -96,8 +96,9 @@ def class_id(self:Pipeline,
     if str(label).removeprefix('-').isdecimal():
         if 0<=int(label)<n: return int(label)
         raise ValueError(f"class {label}: the ids are 0 to {n-1}")
-    found = [i for i,s in enumerate(names) if s==str(label).lower()
-             ] or [i for i,s in enumerate(names) if str(label).lower() in s]
+    wanted = str(label).lower()
+    found = [i for i,s in enumerate(names) if s==wanted]
+    found = found or [i for i,s in enumerate(names) if wanted in s]
     if len(found)==1: return found[0]
     some = [self.class_names[i] for i in found] or self.class_names
     listed = ', '.join(some[:20]) + ', …'*(len(some)>20) if some else f'only ids, 0 to {n-1}'
@@ -220,8 +221,7 @@ def _pairs(self:Pipeline, tokens, labels, batch_size): # batches of lines, and w
 
 # %% ../../nbs/sample/40_pipeline.ipynb #38a32a36
 class TextPipeline(Pipeline):
-    """A generator of captions, the tokenizer whose tokens it draws, and the text encoder that both
-    were trained with"""
+    "A generator of captions, its tokenizer, and the text encoder both were trained with"
     def __init__(self,
                  generator:nn.Module, # Draws tokens
                  tokenizer:nn.Module, # Decodes them

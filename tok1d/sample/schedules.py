@@ -107,9 +107,9 @@ def guidance_at(r:float, # Progress: k/S, or (k+1)/S for MaskGen
     if not scale: return NEUTRAL[rule or RULES.get(decay, 'cond')]
     if decay=='constant': return float(scale)
     if decay=='linear': return scale*r
-    grown = r if decay=='linear-from-1' else (1-math.cos(math.pi*r**
-                                                         (3. if power is None else power)))/2
-    return 1+(scale-1)*grown
+    if decay=='linear-from-1': return 1+(scale-1)*r
+    power = 3. if power is None else power
+    return 1+(scale-1)*(1-math.cos(math.pi*r**power))/2
 
 # %% ../../nbs/sample/10_schedules.ipynb #8943f12a
 def filter_logits(logits:Tensor, # `... k`

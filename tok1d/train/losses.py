@@ -32,9 +32,9 @@ def gradient_loss(x:Tensor, # Prediction, `b c h w`
 # %% ../../nbs/train/10_losses.ipynb #71b42a2b
 def spread_loss(z:Tensor, # Latents, `b n d`
                )->Tensor: # Scalar
-    """How much the latents of different images crowd, averaged over tokens (Wang & Isola 2020, eq
+    """How much the latents of different images crowd (Wang & Isola 2020, eq. 2)
 
-    2).
+    Averaged over tokens.
     """
     z = F.normalize(z.float(), dim=-1).transpose(0, 1)  # n b d
     e = (4*(z@z.transpose(1, 2))-4).exp()

@@ -43,9 +43,9 @@ def same_conv(x, conv):
 
 # %% ../../nbs/train/15_perceptual.ipynb #1ddc226d
 class MBConv(nn.Module):
-    """Widen, filter each channel, narrow (Sandler et al
+    """Widen, filter each channel, narrow (Sandler et al. 2018)
 
-    2018), with the names of the released weights.
+    It has the parameter names of the released weights.
     """
     def __init__(self, i:int, o:int, # Channels in, out
                  k:int, s:int, # Kernel, stride
