@@ -24,19 +24,27 @@ def work(target, args, env, said):
             sys.exit(1)
 
 
-def begin(target, args, world, folder):
-    "Start `target(*args)` in `world` processes that find each other, as a launcher would"
+def places(world):
+    "What a launcher tells each of `world` processes, so that they find each other"
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = str(s.getsockname()[1])
-    place = lambda r: dict(RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE=str(world), MASTER_ADDR=
-                           '127.0.0.1', MASTER_PORT=port)
+    here = dict(WORLD_SIZE=str(world), MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    return [dict(here, RANK=str(r), LOCAL_RANK=str(r)) for r in range(world)]
+
+
+def finish(ps):
+    "Wait for processes that all end well"
+    for p in ps: p.join(240)
+    assert [p.exitcode for p in ps] == [0]*len(ps)
+
+
+def begin(target, args, world, folder):
+    "Start `target(*args)` in `world` processes that find each other, as a launcher would"
     folder.mkdir(exist_ok=True)
-    ps = [
-        ctx.Process(target=work,
-                    args=(target, args, place(r) if world > 1 else {}, folder/f'said-{r}.txt'))
-        for r in range(world)
-    ]
+    envs = places(world) if world > 1 else [{}]
+    ps = [ctx.Process(target=work, args=(target, args, env, folder/f'said-{r}.txt'))
+          for r, env in enumerate(envs)]
     for p in ps: p.start()
     return ps
 

@@ -2,6 +2,7 @@
 import json, os, signal, time
 import pytest, torch
 import test_pretokenize as pre
+from ranks import finish, places
 from safetensors.torch import load_file
 from test_pretokenize import ctx, pictures, tokenizer
 
@@ -34,14 +35,7 @@ def start(args, **env):
     p.start()
     return p
 
-def pair(args):
-    with pre.socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    return [
-        start(args, RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1',
-              MASTER_PORT=str(port)) for r in (0, 1)
-    ]
+def pair(args): return [start(args, **env) for env in places(2)]
 
 def records(out):
     from tok1d.train.callbacks import TIMES, read_log
@@ -77,7 +71,7 @@ def whole(tokens, tmp_path_factory):
                       f'dataset.params.eval_shards_path_or_url={tokens}/1.safetensors'))
         for kind in ('maskgit', 'rar')
     ]
-    pre.wait(ps)
+    finish(ps)
     return base
 
 @pytest.mark.parametrize('kind', ['maskgit', 'rar'])
@@ -90,7 +84,7 @@ def test_killed(kind, whole, tokens, tmp_path):
     os.kill(p.pid, signal.SIGKILL)
     p.join()
     assert not (out/'model.safetensors').exists()
-    pre.wait([start(args)])
+    finish([start(args)])
     assert (out/'model.safetensors').read_bytes() == (whole/kind/'model.safetensors').read_bytes()
     assert records(out) == records(whole/kind)
 
@@ -113,7 +107,7 @@ def test_what_a_run_leaves(kind, whole):
 
 def test_published_lines(whole, tokens, tmp_path):
     "The published text file trains the same model as the shards"
-    pre.wait([
+    finish([
         start(
             arguments('rar', 'nowhere', tmp_path/'run',
                       f'dataset.params.pretokenization={tokens}/lines.jsonl',
@@ -136,7 +130,7 @@ def test_as_many_as_one(tokens, tmp_path):
         'training.mixed_precision=no',
         'optimizer.name=adamw')
     ps = pair(arguments('rar', tokens, tmp_path/'two', *more, 'training.per_gpu_batch_size=2'))
-    pre.wait([*ps, start(arguments('rar', tokens, tmp_path/'one', *more))])
+    finish([*ps, start(arguments('rar', tokens, tmp_path/'one', *more))])
     two, one = (load_file(tmp_path/n/'checkpoint-00000003'/'model.safetensors')
                 for n in ('two', 'one'))
     for k in one:
@@ -145,7 +139,7 @@ def test_as_many_as_one(tokens, tmp_path):
 def test_recomputed_activations(whole, tokens, tmp_path):
     "training.grad_checkpointing changes what is kept, not what is learned"
     for kind in ('maskgit', 'rar'):
-        pre.wait([
+        finish([
             start(
                 arguments(kind, tokens, tmp_path/kind,
                           f'dataset.params.eval_shards_path_or_url={tokens}/1.safetensors',
@@ -162,7 +156,7 @@ def test_from_images(tmp_path):
     more = (f'experiment.tokenizer_checkpoint={tok}',
             f'dataset.params.eval_shards_path_or_url={data}', 'training.per_gpu_batch_size=2',
             'training.max_train_steps=4')
-    pre.wait(pair(arguments('maskgit', data, tmp_path/'run', *more)))
+    finish(pair(arguments('maskgit', data, tmp_path/'run', *more)))
     assert [p.name for p in (tmp_path/'run'/'previews').iterdir()] == ['00000004.png']
     assert {r['on'] for r in records(tmp_path/'run') if r['kind'] == 'eval'} == {'data'}
 

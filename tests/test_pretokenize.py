@@ -1,9 +1,10 @@
 "Images become tokens once, whatever interrupts it and however many processes share it"
-import json, os, random, signal, socket, time
+import json, os, random, signal, time
 import multiprocessing as mp
 import pytest, torch
 from pathlib import Path
 from PIL import Image
+from ranks import finish, places
 
 ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
 ctx.set_forkserver_preload(['tok1d.train.run', 'tok1d.train.pretokenize'])
@@ -55,19 +56,7 @@ def start(args, **env):
     p.start()
     return p
 
-def pair(args):
-    "Two processes that find each other, as a launcher would start them"
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    return [
-        start(args, RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1',
-              MASTER_PORT=str(port)) for r in (0, 1)
-    ]
-
-def wait(ps):
-    for p in ps: p.join(240)
-    assert [p.exitcode for p in ps] == [0]*len(ps)
+def pair(args): return [start(args, **env) for env in places(2)]
 
 def contents(folder):
     return {f.name: f.read_bytes() for f in sorted(folder.glob('[!.]*.safetensors'))}
@@ -81,7 +70,7 @@ def whole(tmp_path_factory):
         tokenizer(base/'tokenizer'), '--augment', 'flip', '--shard-size', 3, '--batch-size', 4,
         '--cpu']
     data = pictures(base/'data')
-    wait([start([data, base/'whole', *args])])
+    finish([start([data, base/'whole', *args])])
     return data, args, base/'whole'
 
 def test_every_image_once(whole):
@@ -126,7 +115,7 @@ def test_killed(whole, tmp_path):
     done = {f: os.stat(out/f).st_mtime_ns for f in contents(out)}
     assert 4 <= len(done) < N//3 and not json.loads((out/'manifest.json').read_text())['complete']
     (out/'.tmp-0-000019.safetensors').write_bytes(b'half')
-    wait([start([data, out, *args])])
+    finish([start([data, out, *args])])
     assert contents(out) == contents(want) and not list(out.glob('.*'))
     assert done == {f: os.stat(out/f).st_mtime_ns
                     for f in done}, 'what was complete is not done again'
@@ -139,7 +128,7 @@ def test_two_processes(whole, tmp_path):
     while all(p.is_alive() for p in ps) and len(contents(out)) < 3: time.sleep(.001)
     for p in ps: os.kill(p.pid, signal.SIGKILL)
     for p in ps: p.join()
-    wait(pair([data, out, *args]))
+    finish(pair([data, out, *args]))
     assert contents(out) == contents(want)
 
 def test_refused(whole, tmp_path):

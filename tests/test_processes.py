@@ -1,7 +1,8 @@
 "Two processes train one model, and continue where they were killed"
-import os, signal, socket, subprocess, sys, time
+import os, signal, subprocess, sys, time
 import pytest, torch
 from pathlib import Path
+from ranks import finish, places
 from safetensors.torch import load_file
 from test_resume import arguments, pictures, start
 
@@ -9,19 +10,7 @@ MORE = ('training.max_train_steps=6', 'experiment.save_every=2', 'training.quant
         'training.gradient_accumulation_steps=1', 'losses.discriminator_start=2',
         'losses.discriminator_weight=0.1', 'losses.lecam_regularization_weight=0.001')
 
-def pair(args):
-    "Start two processes that find each other, as a launcher would"
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    return [
-        start(args, RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1',
-              MASTER_PORT=str(port)) for r in (0, 1)
-    ]
-
-def finish(ps):
-    for p in ps: p.join(240)
-    assert [p.exitcode for p in ps]==[0]*len(ps)
+def pair(args): return [start(args, **env) for env in places(2)]
 
 @pytest.fixture
 def data(tmp_path): return pictures(tmp_path/'data')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KNOBS', 'artists', 'artist', 'reads_words', 'class_choices', 'knobs', 'guessed', 'some', 'Drawn', 'caption',
-           'painted', 'draw', 'film_notes', 'drawn_code']
+           'painted', 'draw', 'step_note', 'film_notes', 'plain_settings', 'written', 'drawn_code']
 
 # %% ../../nbs/explore/18_generate.ipynb #15cbc8ae
 from functools import lru_cache
@@ -115,21 +115,33 @@ def draw(pipe:Pipeline,
     return Drawn(label, seeds, settings, tokens[-1], film, known.sum(-1), at, len(run))
 
 # %% ../../nbs/explore/18_generate.ipynb #7b389d6e
+def step_note(i:int, steps:int, # Which step, from 0, of how many
+              known:int, n:int, # Tokens that are settled by then, of how many
+             )->str:
+    "How far a run was"
+    return f'step {i+1} of {steps}: {known} of {n} tokens settled'
+
 def film_notes(drawn:Drawn)->list[str]: # One for each picture of the film
     "What to write below the film of a run"
     n = drawn.tokens.shape[1]
     settled = drawn.known.float().mean(1).round().int().tolist()
-    return [f'step {i+1} of {drawn.steps}: {k} of {n} tokens settled'
-            for i,k in zip(drawn.at, settled)]
+    return [step_note(i, drawn.steps, k, n) for i,k in zip(drawn.at, settled)]
 
 # %% ../../nbs/explore/18_generate.ipynb #afd9fb2f
+def plain_settings(settings:dict)->dict:
+    "Settings of a sampler with lists in place of tensors"
+    return {k: v.tolist() if isinstance(v, Tensor) else v for k,v in settings.items()}
+
+def written(**settings)->str: # `, name=value` for each
+    "Settings as one would write them in a call"
+    return ''.join(f', {name}={value!r}' for name,value in plain_settings(settings).items())
+
 def drawn_code(model:str, # Name or path of the generator
                label:int|str, # Class or words
                seed:int=0, count:int=4, # As for `draw`
                **settings, # Of the sampler, where something was said
               )->str:
     "Python that draws the same pictures"
-    said = ''.join(f', {name}={value!r}' for name,value in settings.items())
     return '\n'.join(['from tok1d.hub.pretrained import load_pipeline', '',
                       f'pipe = load_pipeline({model!r})',
-                      f'pictures = pipe([{label!r}]*{count}, seed={seed}{said})'])
+                      f'pictures = pipe([{label!r}]*{count}, seed={seed}{written(**settings)})'])

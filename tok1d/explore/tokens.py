@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'vectors', 'filled', 'decode_some', 'State', 'TokenImage', 'check_text', 'check_places', 'codes',
-           'TokenCurve', 'token_curve', 'curve_counts', 'TokenView', 'explore_tokens', 'weights_hash', 'identity',
-           'check_tokenizer', 'check_line', 'built_in']
+           'check_code', 'TokenCurve', 'token_curve', 'curve_counts', 'TokenView', 'explore_tokens', 'weights_hash',
+           'identity', 'check_tokenizer', 'check_line', 'built_in']
 
 # %% ../../nbs/explore/10_tokens.ipynb #21a650d1
 import base64
@@ -203,15 +203,15 @@ def keep(self:TokenImage,
     return self.then(f'keep({k})', tokens=self.tokens[:k], dropped=left)
 
 # %% ../../nbs/explore/10_tokens.ipynb #eb4e1de3
-def check_places(ti:TokenImage,
+def check_places(line, # Anything of its length: a `TokenImage`, or tokens
                  at:Iterable[int], # Places in the line
                 )->list[int]:
     "`at` as whole numbers, each a place of the line"
     at = [*at] if isinstance(at, Iterable) and not is_whole(at) else [at]
-    bad = [i for i in at if not is_whole(i, 0, len(ti)-1)]
+    bad = [i for i in at if not is_whole(i, 0, len(line)-1)]
     if bad:
         raise ValueError(f"no token at {', '.join(f'{i!r:.60}' for i in bad)}: "
-                         f"give whole numbers from 0 to {len(ti)-1}")
+                         f"give whole numbers from 0 to {len(line)-1}")
     return [int(plain(i)) for i in at]
 
 @patch
@@ -238,15 +238,16 @@ def codes(model:nn.Module # Tokenizer with a codebook
     ids = torch.arange(model.codebook_size, device=model.device)
     with measuring(model): return model.quantize.decode(ids).cpu()
 
-@patch
-def _token(self:TokenImage, code):
-    "`code` as a token of this image, checked"
-    if size := self.model.codebook_size:
-        return torch.tensor(whole('code', code, 0, size-1))
-    code = tensor_of('code', code, 'give a vector').to('cpu', self.tokens.dtype)
-    if code.shape!=self.tokens.shape[1:] or not code.isfinite().all():
+def check_code(line:Tensor, # Tokens, `k` ids or `k d`
+               size:int|None, # Codes there are; None for vectors
+               code, # Id, or vector `d`
+              )->Tensor: # Scalar, or `d`
+    "`code` as a token of `line`"
+    if size: return torch.tensor(whole('code', code, 0, size-1))
+    code = tensor_of('code', code, 'give a vector').to('cpu', line.dtype)
+    if code.shape!=line.shape[1:] or not code.isfinite().all():
         raise ValueError(f'code of shape {tuple(code.shape)}: this tokenizer is a VAE, '
-                         f'give a vector of {self.model.token_size} finite numbers')
+                         f'give a vector of {line.shape[1]} finite numbers')
     return code
 
 # %% ../../nbs/explore/10_tokens.ipynb #b073c418
@@ -258,7 +259,7 @@ def put(self:TokenImage,
     "The same image with another token at place `i`"
     [i] = check_places(self, [i])
     tokens = self.tokens.clone()
-    tokens[i] = self._token(code)
+    tokens[i] = check_code(self.tokens, self.model.codebook_size, code)
     said = tokens[i].tolist()
     return self.then(f'put({i}, {said})', tokens=tokens, dropped=self.dropped - {i})
 

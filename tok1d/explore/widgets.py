@@ -19,7 +19,7 @@ from ..data.embedded import photos, samples
 from .film import film_links, tiled, way_html
 from .generate import draw as draw_run
 from .generate import artist, artists, class_choices, drawn_code, film_notes
-from .generate import knobs, reads_words
+from .generate import knobs, reads_words, step_note
 from .interpolate import ORDERS, WAYS, agreement, interpolate, smoothness, strip
 from .interpolate import way_code, way_notes
 from .microscope import Run, record, run_figure, run_picture
@@ -172,7 +172,9 @@ def widget_tree(w:W.Widget)->Iterator[W.Widget]:
 def free(w:W.Box, # One of the explorers
          *names:str, # Attributes that hold models and pictures
         ):
-    "Close a widget and its parts, and let go of what it holds"
+    "Close a widget and its parts, and let go of what it holds; once is enough"
+    if w.comm is None: return # closed before, or never open
+    if link := w.__dict__.pop('link', None): link.close()
     for part in [*widget_tree(w)]:
         part.unobserve_all()
         if part is not w: part.close()
@@ -183,7 +185,6 @@ def free(w:W.Box, # One of the explorers
 @patch
 def close(self:TokenExplorer):
     "Free everything; the explorer cannot be used any more"
-    if self.comm is None: return # closed before, or never open
     free(self, 'model', 'images', 'src', 'token_image', 'tokens_curve', 'view')
 
 # %% ../../nbs/explore/30_widgets.ipynb #817934a7
@@ -308,9 +309,7 @@ def _repr_mimebundle_(self:InterpolationExplorer, **kwargs):
 @patch
 def close(self:InterpolationExplorer):
     "Free everything; the explorer cannot be used any more"
-    if self.comm is None: return # closed before, or never open
-    self.link.close()
-    free(self, 'model', 'images', 'way', 'link')
+    free(self, 'model', 'images', 'way')
 
 # %% ../../nbs/explore/30_widgets.ipynb #038c926a
 def shown_if(w:W.Widget, there:bool):
@@ -320,6 +319,7 @@ def shown_if(w:W.Widget, there:bool):
 # %% ../../nbs/explore/30_widgets.ipynb #42d1c9f7
 class GenerationExplorer(W.VBox):
     "Have a generator draw, and look at its steps"
+    holds = 'drawn', # What has pictures, and is let go of at the end
     def __init__(self,
                  pipe:Pipeline|None=None, # Generator with its tokenizer; those that ship when None
                  label:int|str|None=None, # Class or words to begin with
@@ -414,15 +414,21 @@ def draw(self:GenerationExplorer):
 
 # %% ../../nbs/explore/30_widgets.ipynb #573c9ed7
 @patch
+def called(self:GenerationExplorer,
+           model:str|None, # What the caller calls the generator, if anything
+          )->str:
+    "What code loads the generator by"
+    if self.pipe is not None and model is None:
+        raise ValueError('this generator was given, not chosen: give model=, the name or path '
+                         'that load_pipeline() takes')
+    return model or self.model.value
+
+@patch
 def code(self:GenerationExplorer,
          model:str|None=None, # Name or path of the generator; the chosen one when None
         )->str:
     "Python that draws the same pictures"
-    if self.pipe is not None and model is None:
-        raise ValueError(
-            'this generator was given, not chosen: give model=, the name or path that '
-            'load_pipeline() takes')
-    return drawn_code(model or self.model.value, self.asked(), self.seed.value, self.count.value,
+    return drawn_code(self.called(model), self.asked(), self.seed.value, self.count.value,
                       **self.settings())
 
 @patch
@@ -432,9 +438,7 @@ def _repr_mimebundle_(self:GenerationExplorer, **kwargs):
 @patch
 def close(self:GenerationExplorer):
     "Free everything; the explorer cannot be used any more"
-    if self.comm is None: return # closed before, or never open
-    self.link.close()
-    free(self, 'pipe', 'drawn', 'link')
+    free(self, 'pipe', *self.holds)
 
 # %% ../../nbs/explore/30_widgets.ipynb #4679f54f
 def read_places(text:str # Such as `0-7, 12`
@@ -451,6 +455,7 @@ def read_places(text:str # Such as `0-7, 12`
 # %% ../../nbs/explore/30_widgets.ipynb #b28c5ff9
 class Microscope(GenerationExplorer):
     "Record a picture in the making, change a token of it, and see what follows"
+    holds = 'runs',
     def __init__(self,
                  pipe:Pipeline|None=None, # Generator with its tokenizer; those that ship when None
                  label:int|str|None=None, # Class or words to begin with
@@ -506,7 +511,6 @@ def go_on(self:Microscope, make):
 def look(self:Microscope):
     "Show the last run, at its end"
     self.message.value = ''
-    self.film = self.run.film
     codes = self.artist.generator.codebook_size
     shown_if(self.map, bool(codes))
     if codes: self.map.value = figure_png(run_figure(self.run, ['entropy', 'probability']))
@@ -521,22 +525,14 @@ def look(self:Microscope):
 def _repr_mimebundle_(self:Microscope, **kwargs):
     return with_still(W.VBox._repr_mimebundle_(self, **kwargs), run_picture(self.run, scale=2))
 
-@patch
-def close(self:Microscope):
-    "Free everything; the microscope cannot be used any more"
-    if self.comm is None: return # closed before, or never open
-    self.link.close()
-    free(self, 'pipe', 'runs', 'film', 'link')
-
 # %% ../../nbs/explore/30_widgets.ipynb #aeeb976f
 @patch
 def draw(self:Microscope):
     "Show the guess as it was after the step of the slider"
     i = self.at.value
-    self.picture.value = png(enlarge(self.film[i]))
+    self.picture.value = png(enlarge(self.run.film[i]))
     known = self.run.steps[i].known[0].sum().item()
-    self.note.value = (f'step {i+1} of {len(self.run)}: {known} of {len(self.run.tokens)} tokens '
-                       'settled')
+    self.note.value = step_note(i, len(self.run), known, len(self.run.tokens))
 
 @patch
 def offer(self:Microscope):
@@ -572,7 +568,4 @@ def code(self:Microscope,
          model:str|None=None, # Name or path of the generator; the chosen one when None
         )->str:
     "Python that leads to the same run"
-    if self.pipe is not None and model is None:
-        raise ValueError('this generator was given, not chosen: give model=, the name or path '
-                         'that load_pipeline() takes')
-    return self.run.code(model or self.model.value)
+    return self.run.code(self.called(model))
