@@ -226,7 +226,7 @@ def repository(tmp_path, monkeypatch):
 @pytest.mark.parametrize('name', ['maskgit-l32', 'yucornetto/generator_titok_l32_imagenet',
                                   'https://huggingface.co/yucornetto/generator_titok_l32_imagenet'])
 def test_a_published_name_draws_with_its_settings(repository, name, tmp_path):
-    wanted = masked.Settings(**masked.PRESETS['maskgit-l32'])
+    wanted = masked.MaskedSettings(**masked.PRESETS['maskgit-l32'])
     model = load(name)
     assert masked.settings_of(model) == wanted
     assert masked.settings_of(model, annealing=False,
@@ -252,7 +252,7 @@ def test_the_published_file_anneals(name):
     raw['model']['generator'] |= {'guidance_decay': preset['guidance_decay']}
     cfg = to_config(raw)
     got = masked.settings_of(type('Model', (), dict(config=cfg)))
-    assert got == masked.Settings(**preset)
+    assert got == masked.MaskedSettings(**preset)
 
 
 def test_the_numbers_behind_the_figures():
@@ -262,7 +262,7 @@ def test_the_numbers_behind_the_figures():
         'maskgit-s128': (64, 6.9, 'power-cosine', 2.8)
     }
     for name, numbers in want.items():
-        s = masked.Settings(**masked.PRESETS[name])
+        s = masked.MaskedSettings(**masked.PRESETS[name])
         assert (s.steps, s.guidance, s.guidance_decay, s.temperature) == numbers and s.annealing
         assert row_in_repository(pretrained.known_row(name).repo).name == name
     assert row_in_repository('yucornetto/RAR') is None and row_in_repository('titok') is None

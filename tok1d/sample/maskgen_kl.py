@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'SETTINGS', 'KLSettings', 'settings_of', 'normals', 'sequence', 'head_noise', 'drawn_plain', 'sample_plain',
-           'check_line', 'sample', 'put']
+           'sample', 'put']
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #558d0900
 import torch
 from collections.abc import Callable, Iterator
 from torch import nn, Tensor
 from typing import Any, NamedTuple
-from ..basics import choice, tensor_of
+from ..basics import choice
 from ..models.layers import plain_linear
-from .masked import ranks
-from .maskgen_vq import read_prompts, with_null
-from .schedules import Step, check_start, mask_counts, merged, run_seed, seed_step
+from .job import Job, begin_job, ranks
+from .prompts import TextRows, text_readings, text_rows
+from .schedules import Step, configured, mask_counts, seed_step
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #885c5604
 KEYS = dict(steps='num_iter', guidance='cfg', guidance_decay='cfg_schedule',
@@ -33,17 +33,17 @@ class KLSettings(NamedTuple):
 
     def at(self, hidden:int, n:int)->float: # Of the `n` tokens, after the step
         "Scale of guidance"
-        return float(self.guidance) if self.guidance_decay=='constant' else 1+(
-            self.guidance-1)*(n-max(1, hidden))/n
+        if self.guidance_decay=='constant': return float(self.guidance)
+        return 1 + (self.guidance-1)*(n-max(1, hidden))/n
 
 def settings_of(model:nn.Module, # Its configuration has the defaults
                 **given, # Fields of `KLSettings`
                )->KLSettings:
     "What is asked for, then what the configuration says, then the published defaults"
     published = dict(steps=32, guidance=3., guidance_decay='linear', temperature=1.)
-    own = {k: model.config.model.maskgen[key] for k,key in KEYS.items()}
     def curve(name, value): return choice(name, value, ('linear','constant'))
-    return KLSettings(**published | merged(own, given, guidance_decay=curve))
+    own = model.config.model.maskgen
+    return KLSettings(**configured(own, KEYS, given, published, guidance_decay=curve))
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #92abe4ef
 def normals(generator:torch.Generator, # Its device is that of the numbers
@@ -76,15 +76,15 @@ def drawn_plain(model, z, noise, scale, temperature)->Tensor: # Of features `r p
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #5c3bce9f
 @torch.no_grad()
 def sample_plain(model:nn.Module, # `MaskGenKL`, in eval mode
-                 condition:Any, # See `read_prompts`
+                 condition:Any, # See `text_readings`
                  null:Any=None, # The empty prompt, for guidance
                  aesthetic_score:Tensor|float|None=None, # The configured one if not given
                  seed:int=0, **settings, # See `settings_of`
                 )->Iterator[Step]:
     "Draw whole lines, step by step (MaskGen, §3.2)"
-    s,texts = settings_of(model, **settings),read_prompts(model, condition)
+    s,texts = settings_of(model, **settings),text_readings(model, condition)
     b,n,c,double = len(texts[0]),model.num_tokens,model.channels,s.guidance!=1
-    (text,pooled),score = with_null(model, texts, null, aesthetic_score, double)
+    text,pooled,score = text_rows(model, texts, null, aesthetic_score, double)
     both = lambda t: torch.cat([t,t]) if double else t
     g,x = torch.Generator(text.device),text.new_zeros(b, n, c)
     mask = torch.ones(b, n, dtype=torch.bool, device=text.device)
@@ -100,37 +100,11 @@ def sample_plain(model:nn.Module, # `MaskGenKL`, in eval mode
         mask = mask.scatter(1, places, False)
         yield Step(k, x/model.scale, ~mask, guidance=scale, temperature=s.temperature)
 
-# %% ../../nbs/sample/70_maskgen_kl.ipynb #603ba411
-def check_line(model:nn.Module, # `MaskGenKL`
-               b:int, # Lines
-               tokens:Tensor|None, # Vectors in the tokenizer's scale, `b n c` or `n c`
-               known:Tensor|None, # Which of them hold, `b n` or `n`
-              )->tuple[Tensor,Tensor]: # `b n c` in the model's scale, `b n` bool; on its device
-    "The line to begin with, or a `ValueError`"
-    n,c,dev = model.num_tokens,model.channels,model.device
-    if (tokens is None)!=(known is None):
-        raise ValueError(
-            "tokens and known belong together: give both, or neither for an empty line")
-    if tokens is None:
-        x = torch.zeros(b, n, c, device=dev, dtype=model.dtype)
-        return x,torch.zeros(b, n, dtype=torch.bool, device=dev)
-    tokens = tensor_of('tokens', tokens, f'give `{b} {n} {c}` floats').to(dev)
-    known = tensor_of('known', known, f'give `{b} {n}` bools').to(dev)
-    if tokens.shape not in ((n,c), (b,n,c)) or not tokens.is_floating_point():
-        raise ValueError(
-            f"tokens: got {tuple(tokens.shape)} {tokens.dtype}; expected `{b} {n} {c}` floats, or "
-            f"`{n} {c}` for all lines")
-    if known.shape not in ((n,), (b,n)) or known.dtype!=torch.bool:
-        raise ValueError(
-            f"known: got {tuple(known.shape)} {known.dtype}; expected `{b} {n}` bools, or `{n}` "
-            "for all lines")
-    return (tokens.to(model.dtype)*model.scale).expand(b, n, c),known.expand(b, n)
-
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #ef890dd3
 def sample(model:nn.Module, # `MaskGenKL`
-           condition:Any, # See `read_prompts`
+           condition:Any, # See `text_readings`
            null:Any=None, # The empty prompt, for guidance
-           aesthetic_score:Tensor|float|None=None, # See `with_null`
+           aesthetic_score:Tensor|float|None=None, # See `text_rows`
            tokens:Tensor|None=None, known:Tensor|None=None, # A line to begin with, see `check_line`
            start:int=0, # First step: `i+1` to go on from `Step` i, with its tokens and known
            seed:int|list|None=None, generator:torch.Generator|None=None, # See `run_seed`
@@ -138,18 +112,11 @@ def sample(model:nn.Module, # `MaskGenKL`
            **settings, # See `settings_of`
           )->Iterator[Step]:
     "Draw lines of vectors, step by step"
-    s,texts = settings_of(model, **settings),read_prompts(model, condition)
-    b = len(texts[0])
-    start = check_start(start, s.steps, tokens)
-    line,seed = check_line(model, b, tokens, known),run_seed(seed, generator, b)
-    g = torch.Generator(model.device)
-    rank = ranks(s.order, b, model.num_tokens, seed, g)
-    if rank is None:
-        raise ValueError(
-            "order='confidence': vectors have no confidence; accepted are random, raster, or a "
-            "tensor of places")
-    texts,score = with_null(model, texts, null, aesthetic_score, s.guidance!=1)
-    return _steps(model, texts, score, *line, start, rank, seed, g, s, take)
+    s,texts = settings_of(model, **settings),text_readings(model, condition)
+    job = begin_job(model, s, s.steps, len(texts.sequence), tokens, known, start, s.order, seed,
+                    generator, confident=False)
+    rows = text_rows(model, texts, null, aesthetic_score, s.guidance!=1)
+    return _steps(job, rows, take)
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #321ac774
 def put(x:Tensor, # `b n c`
@@ -164,20 +131,21 @@ def put(x:Tensor, # `b n c`
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #bd677b4e
 @torch.no_grad()
-def _steps(model, texts, score, x, known, start, rank, seed, g, s, take):
-    (b,n,c),h,order = x.shape,int((~known).sum(1).max()),sequence(rank, known)
-    prep,walk = model.prepare(*texts, score),model.diffloss.prepare(x.device)
-    both = lambda t: torch.cat([t,t]) if len(texts[0])>b else t
+def _steps(job:Job, rows:TextRows, take:Callable|None):
+    s,model,x,known = job.settings,job.model,job.tokens,job.known
+    (b,n,c),h,order = x.shape,max(job.hidden()),sequence(job.rank, known)
+    prep,walk = model.prepare(*rows),model.diffloss.prepare(x.device)
+    both = lambda t: torch.cat([t,t]) if len(rows.text)>b else t
     if not h:
         yield Step(s.steps-1, x/model.scale, known)
         return
-    for k,m in enumerate(mask_counts(n, s.steps, 'cosine', h, start), start):
+    for k,m in enumerate(mask_counts(n, s.steps, 'cosine', h, job.start), job.start):
         scale,places = s.at(m, n),order[:,n-h:n-m]  # b p
         if h>m:
             z = model.features(both(x), both(~known), prep, both(places))  # b p d, or 2b p d
-            noise = head_noise(normals(g, seed, k, b, model.diffloss.steps+1, h-m, c))
-            head = model.diffloss.sample(z.flatten(0,1), noise, scale if len(z)>b else 1.,
-                                         s.temperature, walk, take)
+            noise = normals(job.generator, job.seed, k, b, model.diffloss.steps+1, h-m, c)
+            head = model.diffloss.sample(z.flatten(0,1), head_noise(noise),
+                                         scale if len(z)>b else 1., s.temperature, walk, take)
             for drawn,_ in head: pass
             x = put(x, places, drawn.view(b, -1, c).to(x), known)
             known = known.scatter(1, places, True)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RULES', 'NEUTRAL', 'DECAYS', 'CHECKS', 'Step', 'mask_ratio', 'mask_counts', 'noise_temperature',
-           'softmax_temperature', 'guide', 'guidance_at', 'filter_logits', 'gumbel', 'guided_draw', 'run_seed',
-           'seed_step', 'at_least_one', 'merged', 'check_start', 'uniforms']
+           'softmax_temperature', 'guide', 'StepNumbers', 'guidance_at', 'filter_logits', 'gumbel', 'guided_draw',
+           'run_seed', 'seed_step', 'at_least_one', 'merged', 'configured', 'check_start', 'uniforms']
 
 # %% ../../nbs/sample/10_schedules.ipynb #6e70146e
 import math
@@ -91,6 +91,13 @@ def guide(cond:Tensor, # Logits given the class
     if rule not in NEUTRAL:
         raise ValueError(f"guidance rule {rule!r}: accepted are {', '.join(NEUTRAL)}")
     return (cond if rule=='cond' else uncond) + s*(cond-uncond)
+
+# %% ../../nbs/sample/10_schedules.ipynb #ff928088
+class StepNumbers(NamedTuple):
+    "What changes from step to step of a sampler"
+    guidance:float # Scale
+    temperature:float # Of the noise
+    softmax:float # What the logits are divided by
 
 # %% ../../nbs/sample/10_schedules.ipynb #5efc73bd
 DECAYS = ('constant', 'linear', 'linear-from-1', 'power-cosine')
@@ -207,6 +214,17 @@ def merged(own:dict, # What the configuration says of each setting; `None` where
     said = own | {k: v for k,v in given.items() if v is not None}
     checks = CHECKS | checks
     return {k: checks[k](k, v) for k,v in said.items() if v is not None}
+
+# %% ../../nbs/sample/10_schedules.ipynb #f696a00b
+def configured(section:Any, # Of the model's configuration
+               keys:dict, # Setting → its key in that section
+               given:dict, # What was asked for; `None` where nothing was
+               published:dict|None=None, # Where neither says anything
+               **checks:Callable, # Instead of those of `CHECKS`
+              )->dict:
+    "What was asked for, then what the configuration says, then the published defaults"
+    own = {k: section[name] for k,name in keys.items()}
+    return (published or {}) | merged(own, given, **checks)
 
 # %% ../../nbs/sample/10_schedules.ipynb #a81b775f
 def check_start(start:int, # First step of a run that is taken up
