@@ -18,7 +18,12 @@ import pytest
 ROOT = Path(__file__).parent
 # seconds a notebook may take; the slowest needs a tenth of it, the rest is for busy machines
 TIMEOUT = 900
-PRELOAD = ['torch', 'torchvision', 'matplotlib.pyplot', 'execnb.shell', 'nbdev.process']
+PRELOAD = ['torch', 'torchvision', 'torchmetrics', 'open_clip', 'matplotlib.pyplot', 'execnb.shell',
+           'nbdev.process']
+# pages that train, draw or measure for a minute or more; `--run long` runs them
+LONG = {'tutorials/20_train_your_own', 'tutorials/30_generate', 'tutorials/40_captions',
+        'tutorials/50_combinations', 'tutorials/60_add_your_own', 'sample/80_bench',
+        'ops/50_bench'}
 
 def skipped_flags():
     """Cells with these directives are not run
@@ -35,7 +40,7 @@ def pytest_addoption(parser):
         help=f'comma-separated flags to run all the same, of {sorted(skipped_flags())}')
 
 def pytest_configure(config):
-    config.addinivalue_line('markers', 'slow: takes minutes; skipped unless --run slow')
+    config.addinivalue_line('markers', 'long: takes a minute or more; skipped unless --run long')
 
 WORKERS = 4  # at most: each holds a model or two in memory
 
@@ -62,10 +67,10 @@ def run_flags(config): return set(filter(None, config.getoption('--run').split('
 def pytest_collection_modifyitems(config, items):
     # the longest first, or one process would be left alone with them at the end
     items.sort(key=lambda item: not for_readers(item.path))
-    if 'slow' in run_flags(config): return
+    if 'long' in run_flags(config): return
     for item in items:
-        if item.get_closest_marker('slow'):
-            item.add_marker(pytest.mark.skip(reason='slow: pytest --run slow'))
+        if item.get_closest_marker('long'):
+            item.add_marker(pytest.mark.skip(reason='long: pytest --run long'))
 
 def hidden(cell):
     "Does the page show nothing of this cell?"
@@ -125,6 +130,11 @@ def in_child(conn, path, skip):
 class NotebookFailed(Exception): pass
 
 class NotebookItem(pytest.Item):
+    "A notebook in a fresh process, with the cells that carry one of `flags`"
+    def __init__(self, flags=(), **kw):
+        super().__init__(**kw)
+        self.flags = set(flags)
+
     def runtest(self):
         # must be set before torchvision imports Triton
         early = 'TRITON_INTERPRET' in self.path.read_text(encoding='utf-8')
@@ -132,7 +142,7 @@ class NotebookItem(pytest.Item):
         ctx = mp.get_context('spawn' if early else 'forkserver')
         if not early: ctx.set_forkserver_preload(PRELOAD)
         here, there = ctx.Pipe(duplex=False)
-        skip = skipped_flags() - run_flags(self.config)
+        skip = skipped_flags() - run_flags(self.config) - self.flags
         child = ctx.Process(target=in_child, args=(there, self.path, skip))
         child.start()
         there.close()
@@ -150,7 +160,12 @@ class NotebookItem(pytest.Item):
 
 class NotebookFile(pytest.File):
     def collect(self):
-        yield NotebookItem.from_parent(self, name='run')
+        name = self.path.relative_to(ROOT/'nbs').with_suffix('').as_posix()
+        if name not in LONG: yield NotebookItem.from_parent(self, name='run')
+        if name in LONG or '"#| long' in self.path.read_text(encoding='utf-8'):
+            whole = NotebookItem.from_parent(self, name='whole', flags=['long'])
+            whole.add_marker('long')
+            yield whole
 
 def pytest_collect_file(file_path, parent):
     if file_path.suffix != '.ipynb' or not file_path.is_relative_to(ROOT/'nbs'): return

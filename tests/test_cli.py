@@ -475,6 +475,7 @@ def test_demo_answers(models):
 
 # a real process, as after installation: the embedded model, offline
 
+@pytest.mark.long
 def test_quickstart_for_real(tmp_path):
     env = dict(os.environ, HF_HUB_OFFLINE='1', CUDA_VISIBLE_DEVICES='')
     r = subprocess.run([sys.executable, '-m', 'tok1d', 'quickstart'], cwd=tmp_path, env=env,

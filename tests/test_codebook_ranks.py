@@ -54,7 +54,7 @@ def assert_same(book, want):
     for k, v in want.items(): assert torch.equal(book[k], v), k
 
 
-@pytest.mark.parametrize('world', [2, 4])
+@pytest.mark.parametrize('world', [2, pytest.param(4, marks=pytest.mark.long)])
 def test_ranks_equal_gathered(tmp_path, world):
     mp.spawn(worker, (world, str(tmp_path)), nprocs=world)
     for l2 in False, True:

@@ -72,11 +72,11 @@ def test_pixel_vqgan():
     case.close(model.decode(enc.tokens), case['decoded'], 'decoded')
 
 
-BACKENDS = pytest.mark.parametrize('backend', [
-    'auto', 'reference',
-    pytest.param('triton', marks=pytest.mark.skipif(triton is None,
-                                                    reason='no Triton on this platform'))
-])
+# interpreted, the kernels take minutes for whole models; test_ops has them by themselves
+INTERPRETED = [pytest.mark.long,
+               pytest.mark.skipif(triton is None, reason='no Triton on this platform')]
+BACKENDS = pytest.mark.parametrize(
+    'backend', ['auto', 'reference', pytest.param('triton', marks=INTERPRETED)])
 
 @BACKENDS
 @pytest.mark.parametrize('name', ['maskgit_vit', 'maskgit_uvit'])

@@ -15,6 +15,7 @@ def pair(args): return [start(args, **env) for env in places(2)]
 @pytest.fixture
 def data(tmp_path): return pictures(tmp_path/'data')
 
+@pytest.mark.long
 def test_killed_pair(data, tmp_path):
     "Both are killed, both start again, and the model is that of an undisturbed pair"
     whole,killed = tmp_path/'whole',tmp_path/'killed'
@@ -43,6 +44,7 @@ def test_as_many_as_one(data, tmp_path):
     for k in one:
         torch.testing.assert_close(one[k], two[k], rtol=1e-3, atol=1e-4, msg=lambda m: f'{k}: {m}')
 
+@pytest.mark.long
 def test_accelerate_launch(data, tmp_path):
     "The documented command, for real"
     env = os.environ | dict(OMP_NUM_THREADS='1', ACCELERATE_USE_CPU='true', PYTHONPATH=str(

@@ -44,7 +44,7 @@ class Runs:
 def runs(tmp_path_factory): return Runs(tmp_path_factory.mktemp('ranks'))
 
 
-@pytest.mark.parametrize('world', [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize('world', [2, pytest.param(4, marks=pytest.mark.long)])
 def test_exact(runs, tmp_path, world):
     """Eight steps and four are twelve
 

@@ -40,6 +40,7 @@ def test_two_processes(tmp_path, alone):
     finish(start(tmp_path, 1, 2), start(tmp_path, 0, 2, batch=5))
     assert (tmp_path/'samples.npz').read_bytes() == alone
 
+@pytest.mark.long
 def test_killed_and_continued(tmp_path, alone):
     first = start(tmp_path)
     deadline = time.monotonic() + 200

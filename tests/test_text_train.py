@@ -65,7 +65,9 @@ def maskgen(data, out, kind, base):
         'lr_scheduler.params.warmup_steps=2', 'lr_scheduler.params.decay_steps=4',
         'training.mixed_precision=no', 'experiment.log_grad_norm_every=2']
 
-@pytest.mark.parametrize('kind', ['tatitok', 'tower', 'maskgen_vq', 'maskgen_kl'])
+KINDS = [pytest.param(kind, marks=pytest.mark.long) for kind in ('tatitok', 'tower', 'maskgen_vq')]
+
+@pytest.mark.parametrize('kind', [*KINDS, 'maskgen_kl'])
 def test_killed(captioned, tmp_path, kind, monkeypatch):
     data, base = captioned
     recipes = dict(tatitok=lambda out: tatitok(data, out, base/'tower'),
