@@ -12,8 +12,9 @@ LEVELS = [
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 # a network takes tensors, wherever they come from
 NOT_FROM_DATA = {'ops', 'families', 'models', 'sample'}
-ONLY = dict(accelerate='tok1d.train', ipywidgets='tok1d.explore.widgets',
-            anywidget='tok1d.explore.widgets', gradio='demos', webdataset='tok1d.data')
+WIDGETS = tuple(f'tok1d.explore.{name}.' for name in ('widgets', 'strip', 'workbench', 'rates'))
+ONLY = dict(accelerate='tok1d.train.', ipywidgets=WIDGETS, anywidget=WIDGETS, gradio='demos.',
+            webdataset='tok1d.data.')
 
 def module_name(path, root):
     "`tok1d/models/titok.py` → `tok1d.models.titok`"
@@ -49,6 +50,11 @@ def room_of(name):
     if top != 'tok1d': return None
     return rest[0] if rest and rest[0] in LEVEL else '__init__'
 
+def owners(prefix):
+    "Module or modules, in words"
+    each = (prefix,) if isinstance(prefix, str) else prefix
+    return ', '.join(name.removesuffix('.') for name in each)
+
 def sources(root):
     return [p for folder in ('tok1d', 'demos') for p in sorted((root/folder).rglob('*.py'))
             if p.name != '_modidx.py']
@@ -66,8 +72,8 @@ def violations(root):
         for line, name in imported(path, root):
             at = f'{path.relative_to(root)}:{line}'
             owner = ONLY.get(name.split('.')[0])
-            if owner and not f'{here}.'.startswith(f'{owner}.'):
-                found.append(f'{at}: {here} imports {name}, which only {owner} may')
+            if owner and not f'{here}.'.startswith(owner):
+                found.append(f'{at}: {here} imports {name}, which only {owners(owner)} may')
             other = room_of(name)
             if other in (None, room) or name == 'tok1d' or name.endswith('.__version__'): continue
             if LEVEL[other] > LEVEL[room]:

@@ -57,6 +57,7 @@ def test_notices_circle(tmp_path):
     ('models/a.py',
      'from tok1d.models.layers import Block\nfrom .layers import Block\nfrom tok1d import '
      '__version__'), ('hub/a.py', 'from tok1d.data.embedded import photos'),
+    ('explore/strip.py', 'import anywidget'),
     ('explore/widgets.py',
      'import ipywidgets, anywidget\nfrom tok1d.eval.reconstruction import psnr'),
     ('train/a.py', 'from accelerate import Accelerator\nfrom ..eval import reconstruction'),
