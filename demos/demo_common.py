@@ -149,6 +149,20 @@ def examples_row(examples, **kwargs):
                       buttons=[], elem_classes=['pixels', 'examples'], **kwargs)
 
 
+def picture(name, elem_id, buttons=(), width=96):
+    "A picture below its name, at least so wide"
+    with gr.Column(min_width=width):
+        gr.Markdown(f'**{name}**')
+        return gr.Image(show_label=False, label=name, interactive=False, format='png',
+                        buttons=[*buttons], elem_id=elem_id, elem_classes='pixels')
+
+
+def or_why_not(make):
+    "A text, or as a comment why there is none"
+    try: return make()
+    except ValueError as e: return f'# {e}'
+
+
 def claimed_size(path):
     "Width and height as the header says; 0 where it says nothing"
     with suppress(Exception), Image.open(path, formats=FORMATS) as im: return im.size

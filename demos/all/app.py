@@ -17,7 +17,8 @@ from tok1d.hub.pretrained import load, load_pipeline
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common
 
-TABS = dict(token_count='Token count', interpolation='Interpolation', generation='Generation')
+TABS = dict(token_count='Token count', interpolation='Interpolation', generation='Generation',
+            workbench='Workbench')
 PAGES = {page: load_page(page) for page in TABS}
 
 

@@ -49,14 +49,6 @@ CSS = """
 WAITING, DONE = common.waiting('results')
 
 
-def picture(name, buttons=()):
-    "A picture below its name"
-    with gr.Column(min_width=96):
-        gr.Markdown(f'**{name}**')
-        return gr.Image(show_label=False, label=name, interactive=False, format='png',
-                        buttons=[*buttons], elem_id=name, elem_classes='pixels')
-
-
 def on_any_ground(figure):
     """A figure for light and dark pages
 
@@ -157,9 +149,9 @@ def build(model=None, # Tokenizer; the shipped one when None
                 with gr.Column(elem_id='results', elem_classes='results'):
                     with gr.Row(elem_id='pictures'):
                         pictures = [
-                            picture('original'),
-                            picture('reconstruction', ['download']),
-                            picture('difference')
+                            common.picture('original', 'original'),
+                            common.picture('reconstruction', 'reconstruction', ['download']),
+                            common.picture('difference', 'difference')
                         ]
                     stats = gr.HTML(padding=False, elem_id='stats')
                     ids = gr.HTML(padding=False, elem_id='ids')
