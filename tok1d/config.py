@@ -54,7 +54,7 @@ class Experiment:
     project: Optional[str] = opt(None, 'Group of runs; a label')
     name: Optional[str] = opt(None, 'Name of the run, shown by the trackers')
     output_dir: Optional[str] = opt(None, 'Folder for checkpoints, logs and previews', path=True)
-    logging_dir: Optional[str] = opt(None, 'Folder for logs; inside `output_dir` unless given',
+    logging_dir: Optional[str] = opt(None, 'Folder for logs; by default inside `output_dir`',
                                      path=True)
     max_train_examples: Optional[int] = opt(None, 'Images in one pass over the training data', gt=0)
     save_every: int = opt(50_000, 'Steps between checkpoints', gt=0)
@@ -189,7 +189,7 @@ class MaskGen(MaskGenNetwork):
     clip_denoised: Optional[float] = opt(
         None, 'KL: bound of a scaled token in sampling, for models trained briefly', gt=0)
     order: str = opt('random', 'KL: which tokens are drawn first', choices=('random', 'raster'))
-    sample_aesthetic_score: Optional[float] = opt(None, 'Score asked for in sampling', ge=0)
+    sample_aesthetic_score: Optional[float] = opt(None, 'Aesthetic score to sample for', ge=0)
     cfg: Optional[float] = opt(None, 'Strength of classifier-free guidance', ge=0)
     cfg_schedule: Optional[str] = opt(None, 'Guidance over the steps',
                                       choices=('linear', 'cosine', 'none', 'constant'))
@@ -256,7 +256,7 @@ class DataParams:
     "Sources, labels and workers"
     train_shards_path_or_url: Optional[str] = opt(
         None, 'Training data: shards, folder, or several joined by `::`')
-    eval_shards_path_or_url: Optional[str] = opt(None, 'Evaluation data, likewise')
+    eval_shards_path_or_url: Optional[str] = opt(None, 'Evaluation data, in the same form')
     num_workers_per_gpu: int = opt(12, 'Loading processes per training process', ge=0, le=DEEPEST)
     dataset_with_class_label: bool = opt(True, 'Do samples carry a class?')
     dataset_with_text_label: bool = opt(False, 'Do samples carry a caption?')
@@ -264,10 +264,10 @@ class DataParams:
         None,
         'Training tokens instead of training shards: a folder of token shards, or a `.jsonl`; '
         '`true` if the shards themselves hold tokens')
-    mixture_weights: Optional[List[float]] = opt(None, 'Share of each source; by size unless given',
+    mixture_weights: Optional[List[float]] = opt(None, 'Share of each source; by default its size',
                                                  ge=0)
     shuffle_seed: Optional[int] = opt(None,
-                                      'Seed of the sample order; `training.seed` unless given',
+                                      'Seed of the sample order; by default `training.seed`',
                                       ge=0)
     cache_dir: Optional[str] = opt(None, 'Folder for shard indices', path=True)
 

@@ -201,7 +201,9 @@ class ImageFolder:
         self._cls = {c:i for i,c in enumerate(self.classes)}
 
     def _class(self, file): return Path(file).parts[0] if os.sep in file else '.'
-    def key(self, i): return shown(self.path/self.files[i]) # for messages
+    def key(self, i):
+        "Path of image `i`, for messages"
+        return shown(self.path/self.files[i])
     def __len__(self): return len(self.files)
     def __repr__(self):
         return f"ImageFolder('{shown(self.path)}'): {len(self)} images, {len(self.classes)} classes"

@@ -88,7 +88,8 @@ class Index(NamedTuple):
     size:np.ndarray # Bytes, per row
     damage:str # What is wrong with the tar, '' if nothing
 
-    def members(self, i:int)->dict: # name → (offset, size)
+    def members(self, i:int)->dict: # Name → (offset, size)
+        "The members of sample `i`"
         rows = range(self.first[i], self.first[i+1])
         return {self.names[self.kind[r]]: (int(self.offset[r]), int(self.size[r])) for r in rows}
 

@@ -244,7 +244,9 @@ def _folder_files(path:str)->list[str]:
                          'again')
     return [os.path.join(path, s) for s in m['shards']]
 
-def glob_escape(path): return ''.join(f'[{c}]' if c in '*?[' else c for c in path)
+def glob_escape(path):
+    "Escape the characters of a path that are special in a wildcard"
+    return ''.join(f'[{c}]' if c in '*?[' else c for c in path)
 
 # %% ../../nbs/data/45_token_shards.ipynb #b08fd36f
 PIECE = 64 # rows that stay together when pieces are shuffled
@@ -389,7 +391,9 @@ class JSONLines:
     def __getstate__(self):
         return dict(path=self.path, cache=self.cache) # a spawned worker maps the file itself
     def __setstate__(self, s): self.__init__(s['path'], s['cache'])
-    def key(self, i): return shown(f'{self.path}: line {i+1}')
+    def key(self, i):
+        "File and number of line `i`, for messages"
+        return shown(f'{self.path}: line {i+1}')
 
 # %% ../../nbs/data/45_token_shards.ipynb #e08fc26b
 def _parse_line(line:bytes)->tuple[int,Tensor]: # Class, ids
@@ -487,6 +491,7 @@ class TokenSamples(Samples):
         self.sizes = sizes
 
     def read(self, s, i, rng):
+        "Line `i` of source `s`, checked against the sizes"
         x = check_line(self.sources[s][i], self.sizes)
         t,c = x['tokens'],x['cls']
         moments = dict(moments=torch.cat([t, x['logvar']], -1)) if 'logvar' in x else {}  # n 2d
