@@ -216,7 +216,7 @@ def test_first_look_comes_first(models, pets, tmp_path, monkeypatch):
         return rows
     monkeypatch.setattr('tok1d.reports.refine', refine)
     r = tok1d('quickstart', pets/'dog.png', '-m', models['vq'], '-o', tmp_path/'q')
-    assert seen['search']==0 and seen['picture'] and 'first look' in r.stderr
+    assert seen['search']==0 and seen['picture'] and 'First results' in r.stderr
     assert json.loads((tmp_path/'q/tokens.json').read_text())['search']==4
 
 def test_what_a_crop_loses(models, tmp_path):
@@ -231,12 +231,12 @@ def test_what_a_crop_loses(models, tmp_path):
             for i in json.loads((tmp_path/'q/tokens.json').read_text())['images']
         }
     said,seen = run()
-    assert '1 of 2 images' in said and 'tall.png 13%' in said and '--pad' in said and seen=={
+    assert '1 of 2 images' in said and 'tall.png to 13%' in said and '--pad' in said and seen=={
         'square.png': 1, 'tall.png': .133
     }
     said,seen = run('--pad')
     assert 'centre' not in said and set(seen.values())=={1}
-    assert 'tall.png 13%' in tok1d('encode', tmp_path/'in', '-m', models['vq'], '-o',
+    assert 'tall.png to 13%' in tok1d('encode', tmp_path/'in', '-m', models['vq'], '-o',
                                    tmp_path/'t.json').stderr
     tok1d('encode', tmp_path/'in', '-m', models['vq'], '-o', tmp_path/'padded.json', '--pad')
     cropped,padded = load_tokens(tmp_path/'t.json'),load_tokens(tmp_path/'padded.json')

@@ -36,7 +36,7 @@ def test_a_generator_finds_its_tokenizer_from_anywhere(place, monkeypatch):
     ImageBert(cfg).save_pretrained('outputs/gen')
     monkeypatch.chdir('/')
     tokens = load_pipeline(place/'outputs/gen').tokens([0, 1], seed=0)
-    with pytest.warns(UserWarning, match="as seen from the generator's folder"):
+    with pytest.warns(UserWarning, match="relative to the generator's folder"):
         moved = shutil.move(place, place.parent/'elsewhere')
         assert load_pipeline(Path(moved)/'outputs/gen').tokens([0, 1], seed=0).equal(tokens)
 
@@ -45,7 +45,7 @@ def test_a_relative_reference_of_an_old_run(place, monkeypatch):
     cfg.experiment.tokenizer_checkpoint = 'outputs/mytok'
     ImageBert(cfg).save_pretrained('outputs/gen')
     monkeypatch.chdir('/')
-    with pytest.warns(UserWarning, match='is taken from'): load_pipeline(place/'outputs/gen')
+    with pytest.warns(UserWarning, match='is loaded from'): load_pipeline(place/'outputs/gen')
 
 def test_the_published_rar_configuration_has_its_tokenizer(place, monkeypatch):
     "It names the weights of the MaskGIT-VQGAN alone, in the current folder"

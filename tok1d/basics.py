@@ -27,12 +27,12 @@ from .config import read_path, shown
 
 # %% ../nbs/05_basics.ipynb #a7105c89
 def plain(value:Any)->Any:
-    "A number of NumPy or PyTorch as Python's own; anything else as it is"
+    "A NumPy or PyTorch number as Python's own; anything else unchanged"
     scalar = isinstance(value, (np.generic,np.ndarray,Tensor)) and value.ndim==0
     return value.item() if scalar else value
 
 def is_whole(value:Any, least:int=0, most:int|None=None)->bool:
-    "Is it a whole number of this range? `True` and `2.0` are none"
+    "Is it a whole number in this range? `True` and `2.0` are not"
     value = plain(value)
     counts = isinstance(value, Integral) and not isinstance(value, bool)
     return counts and value>=least and (most is None or value<=most)
@@ -42,7 +42,7 @@ def whole(name:str, # What the caller calls it
           least:int=0, most:int|None=None, # Both accepted
           also:str='', # What else would be accepted, or what to do
          )->int:
-    "A whole number of a range"
+    "`value` as an `int` of a range; `ValueError` for anything else"
     if is_whole(value, least, most): return int(plain(value))
     span = f'≥ {least}' if most is None else f'from {least} to {most}'
     raise ValueError(f'{name}={value!r:.60}: give a whole number {span}{also}')
@@ -54,7 +54,7 @@ def number(name:str, # What the caller calls it
            above:bool=False, # Is `least` itself too small?
            also:str='', # What else would be accepted, or what to do
           )->float:
-    "A finite number of a range"
+    "`value` as a finite `float` of a range; `ValueError` for anything else"
     given,value = value,plain(value)
     real = isinstance(value, Real) and not isinstance(value, bool)
     finite = real and abs(value)<=sys.float_info.max # NaN is not
@@ -69,7 +69,7 @@ def choice(name:str, # What the caller calls it
            accepted:Iterable[str],
            also:str='', # What else would be accepted
           )->str:
-    "One of a few words"
+    "`value` if it is one of the `accepted` words; `ValueError` otherwise"
     accepted = list(accepted)
     if isinstance(value, str) and value in accepted: return value
     raise ValueError(f"{name}={value!r:.60}: accepted are {', '.join(accepted)}{also}")
@@ -77,7 +77,7 @@ def choice(name:str, # What the caller calls it
 def truth(name:str, # What the caller calls it
           value:Any, # What was given
          )->bool:
-    "Yes or no: words, numbers and None are neither"
+    "`value` as a `bool`; `ValueError` for words, numbers and None"
     if isinstance(plain(value), bool): return plain(value)
     raise ValueError(f'{name}={value!r:.60}: give True or False')
 
@@ -85,7 +85,7 @@ def truth(name:str, # What the caller calls it
 def tensor_of(name:str, value:Any,
               want:str, # What to give
              )->Tensor:
-    "Anything that PyTorch can make a tensor of; a `ValueError` for the rest"
+    "`value` as a tensor; `ValueError` if PyTorch cannot convert it"
     try: return torch.as_tensor(value)
     except (TypeError,ValueError,RuntimeError,OverflowError):
         raise ValueError(f"{name}={value!r:.60}: {want}") from None
@@ -119,7 +119,7 @@ def seconds(*forms:Callable, # What to time
 
 # %% ../nbs/05_basics.ipynb #43d696ff
 def processor()->str:
-    "Name of the processor: a home folder may be shared by several kinds of machine"
+    "Name of the processor, since several kinds of machine may share one home folder"
     with suppress(OSError):
         if name := re.search(r'^model name\s*:\s*(.+)$', Path('/proc/cpuinfo').read_text(), re.M):
             return name[1]
@@ -132,10 +132,10 @@ def machine_file(fact:str)->Path:
     return folder/(re.sub(r'\W+', '-', f'{processor()} torch {torch.__version__} {fact}') + '.json')
 
 # %% ../nbs/05_basics.ipynb #122e3b81
-def machine_fact(fact:str, # What it is called
-                 measure:Callable[[],bool], # Finds out
-                )->bool: # False where it cannot be kept
-    "Something that is measured once a machine"
+def machine_fact(fact:str, # Its name
+                 measure:Callable[[],bool], # Measures it
+                )->bool: # False where the result cannot be stored
+    "The result of `measure`, which is called only once per machine"
     # no home, a full disk, a file that is cut short
     with suppress(OSError, RuntimeError, ValueError):
         file = machine_file(fact)
@@ -144,10 +144,10 @@ def machine_fact(fact:str, # What it is called
     return False
 
 def _first_answer(file:Path, measure):
-    "Write what `measure` says, unless somebody else was faster"
+    "Write the result of `measure`, unless another process was faster"
     file.parent.mkdir(parents=True, exist_ok=True)
     mine = file.with_name(f'.tmp-{secrets.token_hex(4)}')
-    mine.touch() # before measuring: where one cannot write there is no point
+    mine.touch() # before measuring, which is pointless if the result cannot be written
     try:
         mine.write_text(json.dumps(bool(measure())))
         with suppress(FileExistsError): os.link(mine, file) # never replaces, unlike a rename
@@ -172,9 +172,9 @@ def fast_bfloat16(device:torch.device)->bool:
     return _fast_bfloat16(device.type)
 
 # %% ../nbs/05_basics.ipynb #22f56cd5
-def thread_count(most:int, # Threads there are
+def thread_count(most:int, # Threads available
                 )->int:
-    "One thread, or all of them where they clearly help now"
+    "`most` threads if they clearly help at present, else one"
     x = torch.randn(512, 512)
     def product(threads):
         torch.set_num_threads(threads)
@@ -184,7 +184,7 @@ def thread_count(most:int, # Threads there are
 
 @contextmanager
 def good_threads():
-    "Within this block, as many threads as are of use at present"
+    "Use the number of threads that is fastest at present within this block"
     most = torch.get_num_threads()
     try:
         if most>1 and 'OMP_NUM_THREADS' not in os.environ: torch.set_num_threads(thread_count(most))
@@ -199,13 +199,12 @@ MAX_BYTES = 2**30 # of one image as it is stored; no format takes more for so ma
 
 # %% ../nbs/05_basics.ipynb #6a217632
 def reason(e:BaseException)->str: # One line, safe to print anywhere
-    "Why something failed"
+    "Why something failed, in one line"
     line = shown((str(e).strip().splitlines() or [''])[0])[:300]
     if isinstance(e, KeyError): return f'missing {line}'
     told = isinstance(e, ValueError) and line
     return line if told else f'{type(e).__name__}: {line}'.removesuffix(': ')
 
-# %% ../nbs/05_basics.ipynb #ea03604f
 def _name(src)->str:
     "How an error message calls `src`"
     if isinstance(src, (str,os.PathLike)): return f"'{shown(src)}'"
@@ -217,7 +216,7 @@ def _name(src)->str:
 
 # %% ../nbs/05_basics.ipynb #85331410
 def _path(path)->Path:
-    "The regular file that is meant, `~` being the home folder"
+    "Path of a regular file, with `~` for the home folder; `ValueError` if there is none"
     if str(path).startswith(('http://','https://','s3://')):
         raise ValueError(f'{_name(path)} is a URL; give a local file: download it first')
     file = read_path(os.fsdecode(path))
@@ -225,8 +224,8 @@ def _path(path)->Path:
     if os.path.isdir(file):
         raise ValueError(f'{_name(path)} is a folder; give one image file of it')
     if not os.path.isfile(file):
-        raise ValueError(f'{_name(path)} is no regular file but a device, pipe or socket; give an '
-                         'image file')
+        raise ValueError(f'{_name(path)} is no regular file but a device, pipe or socket; '
+                         'give an image file')
     return file
 
 def _file(src):
@@ -235,8 +234,7 @@ def _file(src):
     if isinstance(src, (str,os.PathLike)): return _path(src)
     if not hasattr(src, 'read'):
         raise ValueError(f'Cannot read an image from {_name(src)}; give a path, bytes, a file '
-                         'object, '
-                         'a PIL image, a NumPy array or a tensor')
+                         'object, a PIL image, a NumPy array or a tensor')
     data = src.read()
     if not isinstance(data, bytes):
         raise ValueError(f"{_name(src)} is a text file object; open it with mode 'rb'")
@@ -257,8 +255,7 @@ def _header(src)->Image.Image:
     if im is None or im.width*im.height>MAX_PIXELS:
         raise ValueError(
             f'{_name(src)} claims more than {MAX_PIXELS:,} pixels; scale it down first, or raise '
-            '`tok1d.basics.MAX_PIXELS` '
-            'and `PIL.Image.MAX_IMAGE_PIXELS` if you trust it')
+            '`tok1d.basics.MAX_PIXELS` and `PIL.Image.MAX_IMAGE_PIXELS` if you trust it')
     return im
 
 # %% ../nbs/05_basics.ipynb #4a64f7ab
@@ -372,7 +369,7 @@ def open_image(src # Path, bytes, file object, PIL image, array or tensor
               )->Image.Image:
     """Any image as a PIL image in mode RGB, or RGBA if it has transparency
 
-    Upright, of an animation the first frame.
+    Rotated upright; the first frame of an animation. `ValueError` if it cannot be read.
     """
     # refuses what `to_pil` would clamp
     if isinstance(src, (np.ndarray,Tensor)): return to_pil(_planes(src))
@@ -391,7 +388,7 @@ def open_image(src # Path, bytes, file object, PIL image, array or tensor
 def flatten(im:Image.Image,
             background=(255,255,255), # Colour, or a PIL image of the same size
            )->Image.Image: # RGB
-    "`im` in front of `background`"
+    "`im` pasted onto `background`"
     if im.mode=='RGB': return im
     behind = isinstance(background, Image.Image)
     out = background.convert('RGB') if behind else Image.new('RGB', im.size, background)
@@ -417,14 +414,13 @@ def resize_crop(im:Image.Image,
     w,h = short_edge(*im.size, max(resize or s, s))
     x,y = round((w-s)*at[0]),round((h-s)*at[1])
     fx,fy = im.width/w,im.height/h
-    return im.resize((s,s), Image.Resampling.BICUBIC,
-                     box=(x*fx, y*fy, min((x+s)*fx, im.width), min((y+s)*fy,
-                                                                   im.height)))
+    box = (x*fx, y*fy, min((x+s)*fx, im.width), min((y+s)*fy, im.height))
+    return im.resize((s,s), Image.Resampling.BICUBIC, box=box)
 
 # %% ../nbs/05_basics.ipynb #6b2a0efb
 def crop_share(w:int, h:int # Size of the image
               )->float: # Of its pixels, in (0, 1]
-    "How much of an image lies in the square at its centre"
+    "Share of an image that lies in the square at its centre"
     return min(w, h)/max(w, h)
 
 def pad_square(im:Image.Image,
@@ -442,7 +438,7 @@ def load_image(src, # Path, bytes, file object, PIL image, array `h w c` or tens
                size:int|None=None, # Scale the shorter edge to this and crop the centre
                alpha:bool=False, # Keep alpha as a fourth channel? Otherwise it goes onto white
               )->Tensor: # `3 h w` (with `alpha` `4 h w`) in [0, 1]
-    "Any image as a float tensor"
+    "Any image as a float tensor; `ValueError` if it cannot be read"
     if size is not None: size = whole('size', size, 1, also=' (pixels), or None')
     if size is None and isinstance(src, (np.ndarray,Tensor)): x = _planes(src)
     else:
@@ -458,11 +454,11 @@ BOOKKEEPING = ('__macosx', '@eadir', '#recycle', '$recycle.bin', 'system volume 
 
 @lru_cache(1)
 def image_suffixes()->tuple[str,...]: # In lower case, with their dot
-    "All endings of the formats we read"
+    "All file suffixes of the formats we read"
     return tuple(sorted(s for s,f in Image.registered_extensions().items() if f in FORMATS))
 
 def natural(path)->tuple: # To sort by
-    "Numbers in numeric order: `2` before `10`"
+    "Sort key for natural order: `2` before `10`"
     parts = [re.split('([0-9]+)', p) for p in str(path).split(os.sep)]
     return [[int(s) if i%2 else s for i,s in enumerate(p)] for p in parts], str(path)
 
@@ -542,8 +538,8 @@ def _check_titles(n, ncol, nrow, titles, row_titles):
     "Is there one for each picture or column, and one for each row?"
     if titles is not None and len(titles) not in (ncol, n):
         raise ValueError(
-            f'{len(titles)} titles for {n} images in {ncol} columns; give one an image or '
-            'one a column')
+            f'{len(titles)} titles for {n} images in {ncol} columns; give one per image or '
+            'one per column')
     if row_titles is not None and len(row_titles)!=nrow:
         raise ValueError(f'{len(row_titles)} row titles for {nrow} rows')
 
@@ -551,8 +547,8 @@ def _check_titles(n, ncol, nrow, titles, row_titles):
 def image_grid(images, # Tensor `b c h w`, or a list of what `open_image` takes (None leaves a gap)
                ncol:int|None=None, # Columns; None: all in one row up to 8
                pad:int=2, # Pixels between pictures
-               titles=None, # One a picture, or one a column
-               row_titles=None, # One a row, to the left
+               titles=None, # One per picture, or one per column
+               row_titles=None, # One per row, to the left
                scale:int=1, # Each pixel becomes scale × scale
               )->Image.Image:
     "Pictures in a grid, on white"
@@ -600,7 +596,7 @@ def _draw_grid(ims, ncol, nrow, w, h, pad, titles, row_titles):
 @contextmanager
 def os_errors(path, # What is being written
               ):
-    "A writer's own exception about the disk becomes an `OSError`"
+    "Turn a writer's own exception about the disk into an `OSError`"
     try: yield
     except (SafetensorError,RuntimeError) as e:
         code = re.search(r'\(os error (\d+)\)', str(e))
@@ -619,9 +615,9 @@ os.umask(UMASK) # can only be read by setting it
 @contextmanager
 def atomic_write(path # File or folder to write
                 ):
-    """Gives a temporary path beside `path`
+    """Yield a temporary path beside `path`
 
-    What was written there (a file or a folder) replaces `path` if the block succeeds.
+    The file or folder written there replaces `path` if the block succeeds.
     """
     path = read_path(os.fsdecode(path))
     path.parent.mkdir(parents=True, exist_ok=True)

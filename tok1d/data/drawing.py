@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['per_A', 'per_shard', 'need_packages', 'render', 'webp', 'avatar', 'word', 'caption', 'combination', 'run_tool',
            'fetch_npm', 'icon_svg', 'toned', 'squash', 'canonical', 'emoji_labels', 'emoji_names', 'Emoji',
-           'read_emoji', 'emoji_caption', 'fetch_deb', 'Photo', 'read_photos', 'random_crop', 'draw_A', 'draw_B',
+           'emoji_caption', 'read_emoji', 'fetch_deb', 'Photo', 'read_photos', 'random_crop', 'draw_A', 'draw_B',
            'crop_photos', 'write_tar', 'build', 'ship', 'notice']
 
 # %% ../../nbs/data/35_drawing.ipynb #4f9178d0
@@ -27,7 +27,7 @@ from .embedded import (bucket, class_names, concept, digest, embedded_dir, read_
 
 # %% ../../nbs/data/35_drawing.ipynb #79d5501e
 def need_packages():
-    "Are the drawing packages installed, in the pinned versions?"
+    "Raise `RuntimeError` unless the drawing packages are installed in the pinned versions"
     pins = table('sources')['A']['packages']
     wrong = []
     for p,v in pins.items():
@@ -42,28 +42,24 @@ def need_packages():
 def render(svg:str, # SVG document
            size:int=64, # Pixels
           )->Image.Image: # RGBA
-    "Antialiased rendering of `svg`"
+    "Render `svg` with antialiasing"
     import resvg_py
-    return Image.open(
-        io.BytesIO(
-            bytes(
-                resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size,
-                                      skip_system_fonts=True)))).convert('RGBA')
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
+    return Image.open(io.BytesIO(bytes(png))).convert('RGBA')
 
 def webp(image:Image.Image, **kwargs)->bytes:
-    "`image` as WebP, lossless unless told otherwise"
+    "`image` as the bytes of a WebP file, lossless by default"
     f = io.BytesIO()
     image.save(f, 'webp', **(kwargs or dict(lossless=True, quality=75, method=6)))
     return f.getvalue()
 
 # %% ../../nbs/data/35_drawing.ipynb #8745507e
 @lru_cache(None)
-def _style(name): # reading and checking a style takes a second
+def _style(name): # cached: reading and checking a style takes a second
     import dicebear_styles
     from dicebear import Style
-    return Style(
-        json.loads(
-            (Path(dicebear_styles.__path__[0])/f'{name}.json').read_text(encoding='utf-8')))
+    file = Path(dicebear_styles.__path__[0])/f'{name}.json'
+    return Style(json.loads(file.read_text(encoding='utf-8')))
 
 def avatar(style:str, # One of `styles()`
            seed, # Anything that can be printed
@@ -87,7 +83,7 @@ def word(style:str, key:str, # Option, such as `topVariant`
          options:dict, # From `avatar`
          bare:bool=False, # Leave the colours of a part out
         )->str: # '' if the option was not chosen
-    "The words for one chosen option"
+    "The words for one chosen option; `ValueError` if the table has none"
     if key not in options: return ''
     v, words = options[key], table('words')['styles'][style]['words'].get(key, {})
     if key.endswith('Color'): return words.get(v) or table('words')['colours'][v]
@@ -116,7 +112,7 @@ def caption(style:str, options:dict)->str: # `options` as `avatar` gives them
 
 # %% ../../nbs/data/35_drawing.ipynb #0dd1d3c1
 def combination(style:str, options:dict)->str: # such as `critters: mint + horns`
-    "What a caption combines, and the split holds out as a whole"
+    "The combination of a drawing, by which the split holds out drawings"
     keys = table('words')['styles'][style]['combination']
     words = [_first(style, k, options, bare=len(keys)>1) or 'plain' for k in keys]
     return f'{style}: ' + _articles(' + '.join(words))
@@ -125,7 +121,7 @@ def combination(style:str, options:dict)->str: # such as `critters: mint + horns
 def run_tool(cmd:list, # Program and arguments
              why:str, # For the message
             )->str: # What it printed
-    "Run an outside program; RuntimeError says what is missing or what went wrong"
+    "Run another program; `RuntimeError` if it is missing or fails"
     if shutil.which(cmd[0]) is None:
         raise RuntimeError(
             f'`{cmd[0]}` is not installed, and {why}. Install it, or leave this source out '
@@ -139,7 +135,7 @@ def run_tool(cmd:list, # Program and arguments
 # %% ../../nbs/data/35_drawing.ipynb #2e1d9cef
 def fetch_npm(package:str, version:str, cache:Path, # Folder that keeps packages
              )->Path:
-    "Folder with the files of an npm package, fetched once"
+    "Fetch an npm package unless it is in the cache, and return its folder"
     dst = Path(cache)/f"{package.strip('@').replace('/','-')}-{version}"
     if dst.exists(): return dst
     with atomic_write(dst) as tmp:
@@ -155,9 +151,9 @@ def fetch_npm(package:str, version:str, cache:Path, # Folder that keeps packages
 
 # %% ../../nbs/data/35_drawing.ipynb #c5f4cfe8
 def icon_svg(icon:dict, # One icon of an icon set
-             default:dict, # The icon set, for what the icon leaves out
+             default:dict, # The icon set, for keys that the icon leaves out
             )->str: # SVG document
-    "A whole SVG around an icon, centred in a square"
+    "Wrap an icon in an SVG document, centred in a square"
     w, h = (icon.get(k, default.get(k, 16)) for k in ('width','height'))
     s = max(w, h)
     x, y = icon.get('left', 0) - (s-w)/2, icon.get('top', 0) - (s-h)/2
@@ -172,15 +168,17 @@ def toned(slug:str, slugs:set)->bool: # `slugs`: all of the family
     return 'skin-tone' in slug or bool(_tones.search(slug) and _tones.sub('', slug) in slugs)
 
 # %% ../../nbs/data/35_drawing.ipynb #f30808fa
-def squash(name:str)->str: return re.sub('[^a-z0-9]', '', name.lower())
+def squash(name:str)->str:
+    "A name in lower case, without punctuation and spaces"
+    return re.sub('[^a-z0-9]', '', name.lower())
 
 def canonical(slug:str)->str:
-    "Slug without what single families add: numbers for variants, `flag-for-`"
+    "Slug without the additions of single families: variant numbers, `flag-for-`"
     return re.sub(r'(?<=\D)-\d+$', '', re.sub(r'^flag-for-(flag-)?', 'flag-', slug))
 
 def emoji_labels(folder:Path, # Of the package emojibase-data
                 )->dict[str,dict]: # By codepoints, such as `1F468-200D-1F33E`
-    "What emojibase says about every emoji"
+    "Label, tags and groups of every emoji, from emojibase"
     groups = json.loads((folder/'meta/groups.json').read_text())
     rows = json.loads((folder/'en/data.json').read_text(encoding='utf-8'))
     name = lambda r, kind: groups[f'{kind}s'].get(str(r.get(kind)), '')
@@ -193,8 +191,8 @@ def emoji_labels(folder:Path, # Of the package emojibase-data
 # %% ../../nbs/data/35_drawing.ipynb #29892dcb
 def emoji_names(folder:Path, # Of the package emojibase-data
                 sets:list[Path], # Folders of the icon sets
-               )->dict[str,dict]: # Squashed name to label, tags, groups
-    "Every name under which emojibase or an icon set knows an emoji"
+               )->dict[str,dict]: # Squashed name → label, tags, groups
+    "All names that emojibase and the icon sets use for an emoji"
     codes, names = emoji_labels(folder), {}
     for r in codes.values(): names.setdefault(squash(r['label']), r)
     for r in codes.values():
@@ -213,7 +211,7 @@ def emoji_names(folder:Path, # Of the package emojibase-data
     return names
 
 # %% ../../nbs/data/35_drawing.ipynb #79d43d60
-def _add_aliases(names, sets): # an alias and its icon show the same; mirrored ones do not
+def _add_aliases(names, sets): # an alias shows the same as its icon, unless it is mirrored
     for s in sets:
         for a,p in json.loads((s/'icons.json').read_text()).get('aliases', {}).items():
             if p.get('hFlip'): continue
@@ -231,10 +229,16 @@ class Emoji(NamedTuple):
     subgroup:str
     svg:str
 
+def emoji_caption(e:Emoji)->str:
+    "Caption of an emoji: label, family, and up to four tags"
+    family = table('sources')['B']['families'][e.family]['words']
+    tags = [t for t in e.tags if t not in e.label][:4]
+    return f'{e.label}, {family} emoji' + (': ' + ', '.join(tags) if tags else '')
+
 # %% ../../nbs/data/35_drawing.ipynb #815ab586
 def read_emoji(cache:Path, # Folder that keeps packages
               )->list[Emoji]:
-    "Every emoji of the eight families that has a label, without skin tones"
+    "All labelled emoji of the eight families, without skin-tone variants"
     src = table('sources')['B']
     sets = {f: fetch_npm(s['package'], s['version'], cache) for f,s in src['families'].items()}
     names = emoji_names(fetch_npm(src['labels']['package'], src['labels']['version'], cache),
@@ -251,17 +255,10 @@ def read_emoji(cache:Path, # Folder that keeps packages
                           icon_svg(js['icons'][slug], js)))
     return out
 
-# %% ../../nbs/data/35_drawing.ipynb #e4974ff2
-def emoji_caption(e:Emoji)->str:
-    "Label, family, and up to four tags"
-    family = table('sources')['B']['families'][e.family]['words']
-    tags = [t for t in e.tags if t not in e.label][:4]
-    return f'{e.label}, {family} emoji' + (': ' + ', '.join(tags) if tags else '')
-
 # %% ../../nbs/data/35_drawing.ipynb #c59436d3
 def fetch_deb(package:str, version:str, cache:Path, # Folder that keeps packages
              )->Path:
-    "Folder with the files of a Debian package, fetched once"
+    "Fetch a Debian package unless it is in the cache, and return its folder"
     dst = Path(cache)/f"{package}-{version.replace(':','_')}"
     why = 'photographs come from Debian packages'
     if dst.exists(): return dst
@@ -282,9 +279,9 @@ class Photo(NamedTuple):
     file:Path
 
 def read_photos(cache:Path, # Folder that keeps packages
-                side:int=2048, # Pixels: nothing larger is needed for crops
+                side:int=2048, # Longest side in pixels: crops need no more
                )->list[Photo]:
-    "Every picture, as often as it gives crops in one round, in a fixed mixed order"
+    "All pictures in a fixed random order, each repeated by its number of crops per round"
     out, small = [], Path(cache)/f'photos-{side}'
     for p,s in table('sources')['photos'].items():
         d = fetch_deb(p, s['version'], cache)
@@ -305,7 +302,7 @@ def read_photos(cache:Path, # Folder that keeps packages
 def random_crop(image:Image.Image, rng:np.random.Generator, size:int=64, # Pixels of the crop
                 whole:bool=False, # Keep at least 70 % of the longer side, for cut-outs
                )->Image.Image:
-    "A square crop of random place and scale"
+    "A square crop at a random place and scale"
     w, h = image.size
     top = max(w, h) if whole else min(w, h)
     s = round(np.exp(rng.uniform(np.log(min(1.5*size, top)), np.log(top))))
@@ -321,9 +318,9 @@ def _sample(key, image, cls, text, meta, **kwargs):
         'txt':text.encode(), 'json':meta.encode()
     }
 
-def draw_A(lo:int, hi:int, # Which drawings
+def draw_A(lo:int, hi:int, # First drawing, and one past the last
            seed:int=0, size:int=64)->Iterator[tuple[str,dict]]: # Split, sample
-    "Drawings number `lo` to `hi` of source A; the styles take turns"
+    "Drawings `lo` to `hi-1` of source A; the styles take turns"
     names, src = styles(), table('sources')['A']['styles']
     for i in range(lo, hi):
         cls, style = i%len(names), names[i%len(names)]
@@ -332,13 +329,13 @@ def draw_A(lo:int, hi:int, # Which drawings
         why = split_A(combo, svg)
         meta = dict(source='A', style=style, split=why, combination=combo,
                     licence=src[style]['licence'], options=options)
-        yield ('train' if why=='train' else 'heldout'), _sample(f'A-{style}-{seed}-{i:07d}',
-                                                                render(svg, size), cls,
-                                                                caption(style, options), meta)
+        key = f'A-{style}-{seed}-{i:07d}'
+        sample = _sample(key, render(svg, size), cls, caption(style, options), meta)
+        yield ('train' if why=='train' else 'heldout'), sample
 
 # %% ../../nbs/data/35_drawing.ipynb #3afed83a
 def draw_B(emoji:Iterable[Emoji], size:int=64)->Iterator[dict]:
-    "Samples of source B"
+    "Samples of source B, one per emoji"
     for e in emoji:
         meta = dict(source='B', family=e.family, split=split_B(e.label), concept=concept(e.label),
                     label=e.label, group=e.group, subgroup=e.subgroup,
@@ -346,9 +343,9 @@ def draw_B(emoji:Iterable[Emoji], size:int=64)->Iterator[dict]:
         yield _sample(f'B-{e.family}-{e.slug}', render(e.svg, size),
                       class_names().index(e.family), emoji_caption(e), meta)
 
-def crop_photos(photos:list[Photo], lo:int, hi:int, # Which crops
+def crop_photos(photos:list[Photo], lo:int, hi:int, # First crop, and one past the last
                 seed:int=0, size:int=64)->Iterator[dict]:
-    "Crops number `lo` to `hi`; they go round the pictures, and each picture is read once"
+    "Crops `lo` to `hi-1`; the pictures take turns, and each is read once"
     src, out = table('sources')['photos'], {}
     for p in dict.fromkeys(photos):
         mine = [i for i in range(lo, hi) if photos[i%len(photos)]==p]
@@ -386,6 +383,14 @@ def _plan_A(out, n, seed, size):
     done = lambda i: all((out/f'A-{s}-{i:05d}.tar').exists() for s in ('train','heldout'))
     return [(_shard_A, (out, *b, seed, size)) for b in blocks if not done(b[0])]
 
+def _shard_photos(path, *args): write_tar(path, crop_photos(*args))
+
+def _plan_photos(out, cache, n, seed, size):
+    pics = read_photos(cache)
+    jobs = [(out/f'photo-train-{i:05d}.tar', pics, i*per_shard, min(n, (i+1)*per_shard),
+             seed, size) for i in range(ceil(n/per_shard))]
+    return [(_shard_photos, j) for j in jobs if not j[0].exists()]
+
 # %% ../../nbs/data/35_drawing.ipynb #ecbf48e6
 def _shard_B(path, emoji, size, held):
     write_tar(path, (s for s in draw_B(emoji, size) if json.loads(s['json'])['pixels'] not in held))
@@ -404,17 +409,8 @@ def _plan_B(out, cache, size):
             for i in blocks]
     return [(_shard_B, j) for j in jobs if not j[0].exists()]
 
-# %% ../../nbs/data/35_drawing.ipynb #cf616716
-def _shard_photos(path, *args): write_tar(path, crop_photos(*args))
-
-def _plan_photos(out, cache, n, seed, size):
-    pics = read_photos(cache)
-    jobs = [(out/f'photo-train-{i:05d}.tar', pics, i*per_shard, min(n, (i+1)*per_shard),
-             seed, size) for i in range(ceil(n/per_shard))]
-    return [(_shard_photos, j) for j in jobs if not j[0].exists()]
-
 # %% ../../nbs/data/35_drawing.ipynb #5ea4c2fd
-def _settle(out, counts, fixed): # one folder, one build
+def _settle(out, counts, fixed): # check and write the settings of a build
     f = out/'build.json'
     old = json.loads(f.read_text()) if f.exists() else {}
     for k,v in fixed.items():
@@ -426,23 +422,30 @@ def _settle(out, counts, fixed): # one folder, one build
             raise ValueError(
                 f'{out} was built with {k}={old[k]}, which cannot become {n}: only whole blocks of '
                 f'{per} can be extended; build into another folder')
-    with atomic_write(f) as tmp:
-        tmp.write_text(
-            json.dumps({**old, **fixed, **{k:n
-                                           for k,(n,_) in counts.items()}}, indent=1))
+    settings = old | fixed | {k: n for k,(n,_) in counts.items()}
+    with atomic_write(f) as tmp: tmp.write_text(json.dumps(settings, indent=1))
 
 # %% ../../nbs/data/35_drawing.ipynb #9d2afe28
 def _chosen(sources, photos):
-    "The sources to render, in a list"
+    "The sources to render, as a list"
     sources = [sources] if isinstance(sources, str) else list(sources)
     if not sources or set(sources)-{'A','B','photos'}:
         raise ValueError(f"`sources` is {sources}; take some of 'A', 'B', 'photos'")
     return [s for s in sources if photos or s!='photos']
 
 def _counts(sources, n, photos):
-    "How many of each source that has a number, and how many a shard"
+    "Number of pictures, and pictures per shard, of the sources whose number can be chosen"
     counts = {'A': ('n', (n, per_A)), 'photos': ('photos', (photos, per_shard))}
     return dict(counts[s] for s in ('A', 'photos') if s in sources)
+
+# %% ../../nbs/data/35_drawing.ipynb #d93ce9a3
+def _work(todo, jobs): # run (function, arguments) in processes; the first failure stops all
+    if jobs==1: return [f(*a) for f,a in tqdm(todo, desc='shards')]
+    with ProcessPoolExecutor(jobs) as pool:
+        futures = [pool.submit(f, *a) for f,a in todo]
+        try:
+            for f in tqdm(as_completed(futures), total=len(futures), desc='shards'): f.result()
+        finally: pool.shutdown(wait=True, cancel_futures=True)
 
 # %% ../../nbs/data/35_drawing.ipynb #8f369f60
 def build(out, # Folder for the shards
@@ -454,7 +457,7 @@ def build(out, # Folder for the shards
           size:int=64, # Pixels
           cache=None, # Folder that keeps packages; `out/cache` if None
          )->Path: # `out`
-    "Render the data set: `{A,B,photo}-{train,heldout}-*.tar`; shards that exist are kept"
+    "Render the data set to `{A,B,photo}-{train,heldout}-*.tar`; existing shards are kept"
     out = Path(out)
     sources = _chosen(sources, photos)
     if min(n, jobs, size, photos+1)<1:
@@ -470,17 +473,8 @@ def build(out, # Folder for the shards
     _work([j for s in sources for j in plans[s]()], jobs)
     return out
 
-# %% ../../nbs/data/35_drawing.ipynb #d93ce9a3
-def _work(todo, jobs): # run (function, arguments) in processes; the first failure ends the rest
-    if jobs==1: return [f(*a) for f,a in tqdm(todo, desc='shards')]
-    with ProcessPoolExecutor(jobs) as pool:
-        futures = [pool.submit(f, *a) for f,a in todo]
-        try:
-            for f in tqdm(as_completed(futures), total=len(futures), desc='shards'): f.result()
-        finally: pool.shutdown(wait=True, cancel_futures=True)
-
 # %% ../../nbs/data/35_drawing.ipynb #affe740c
-def _even(rows): # go round the classes
+def _even(rows): # let the classes take turns
     by = {}
     for s in rows: by.setdefault(int(s['cls']), []).append(s)
     return [s for turn in zip_longest(*(by[k] for k in sorted(by))) for s in turn if s]
@@ -490,7 +484,7 @@ def ship(data, # Folder of a whole build, with its cache
          n_train:int=850, # Training samples of each source
          n_heldout:int=1024, # Held-out samples of each source
         )->Path:
-    "Cut what the package ships out of a whole build"
+    "Select from a whole build what ships with the package"
     data, out = Path(data), Path(out or embedded_dir())
     for src in 'AB':
         for split,n in (('train',n_train), ('heldout',n_heldout)):
@@ -522,6 +516,19 @@ def _ship_photos(out, size=256):
             img.resize((size,size), Image.Resampling.LANCZOS,
                        box=(x,0,x+s,s)).save(tmp, quality=90, method=6)
 
+# %% ../../nbs/data/35_drawing.ipynb #0e76e14d
+_notice_head = [
+    'Pictures in this folder and the captions that belong to them', '',
+    'Changes: vector drawings were rendered to pixels (64 x 64 and 256 x 256) and captioned by '
+    'the tok1d authors;',
+    'the drawings themselves are unchanged. The tables and captions are under the licence of tok1d.'
+]
+_notice_licences = [
+    'Licence texts: CC0-1.0 https://creativecommons.org/publicdomain/zero/1.0/,',
+    'CC-BY-4.0 https://creativecommons.org/licenses/by/4.0/, Apache-2.0 '
+    'https://www.apache.org/licenses/LICENSE-2.0;',
+    'the MIT notices are in LICENCES-MIT beside this file.']
+
 # %% ../../nbs/data/35_drawing.ipynb #87cbb1dd
 def notice()->str:
     "Text of the file `NOTICE`"
@@ -545,16 +552,3 @@ def notice()->str:
         '', 'Photographs in photos/, scaled down, from scikit-image 0.26:', *P, '',
         'Photographs used to train the shipped models, none of which ships (Debian 12 packages):',
         *D, '', *_notice_licences, ''])
-
-# %% ../../nbs/data/35_drawing.ipynb #0e76e14d
-_notice_head = [
-    'Pictures in this folder and the captions that belong to them', '',
-    'Changes: vector drawings were rendered to pixels (64 x 64 and 256 x 256) and captioned by '
-    'the tok1d authors;',
-    'the drawings themselves are unchanged. The tables and captions are under the licence of tok1d.'
-]
-_notice_licences = [
-    'Licence texts: CC0-1.0 https://creativecommons.org/publicdomain/zero/1.0/,',
-    'CC-BY-4.0 https://creativecommons.org/licenses/by/4.0/, Apache-2.0 '
-    'https://www.apache.org/licenses/LICENSE-2.0;',
-    'the MIT notices are in LICENCES-MIT beside this file.']

@@ -36,7 +36,7 @@ def window(size:tuple[int,int], # Width and height of the source
            at:tuple[float,float]|None=None,
            shift:tuple[float,float]=(0,0), # Of the content, as a share of the result's side
            scale:float=1, # Of the content
-          # left, top, right, bottom in source pixels, may reach beyond the source
+          # Left, top, right, bottom in source pixels; may reach beyond the source
           )->tuple[float,float,float,float]:
     "The rectangle of the source that becomes the result"
     wh = short_edge(*size, resize)
@@ -77,7 +77,6 @@ def cut(im:Image.Image, # RGB or RGBA
 # %% ../../nbs/data/10_images.ipynb #5da32998
 WHITE,PLAIN = .4,.3 # shares of white and of one-coloured backgrounds; the rest are gradients
 
-# %% ../../nbs/data/10_images.ipynb #9c2a07ab
 def random_background(s:int, # Side
                       u:list[float], # Eight uniform draws
                      )->Image.Image|tuple[int,int,int]: # Image, or a colour where one suffices
@@ -96,9 +95,9 @@ class Transform:
     "Any image to `3 h w`; random parts are drawn from the generator given at the call"
     crop_size:int # Side of the result
     resize:int # Length that the shorter edge is scaled to before the crop
-    random_crop:bool=False # Crop anywhere instead of the centre?
+    random_crop:bool=False # Crop at a random place instead of the centre?
     flip:bool=False # Mirror half of the images?
-    background:str='white' # What goes behind alpha: white, random, or none (alpha is dropped)
+    background:str='white' # Replaces transparency: white, random, or none (alpha is dropped)
     shift:float=0. # Largest shift, as a share of the side
     scale:tuple[float,float]=(1.,1.) # Smallest and largest scale; drawn uniformly in the logarithm
     mean:tuple|None=None # Subtracted per channel
@@ -112,11 +111,11 @@ class Transform:
 # %% ../../nbs/data/10_images.ipynb #a07a4712
 @patch
 def check(self:Transform):
-    "`ValueError` for settings that contradict each other"
+    "Raise `ValueError` for settings that contradict each other"
     if self.resize<self.crop_size:
         raise ValueError(
             f'resize_shorter_edge={self.resize} is smaller than crop_size={self.crop_size}; '
-            'nothing could be cropped')
+            'make it at least as large')
     if self.background not in ('none','white','random'):
         raise ValueError(f"background={self.background!r}; accepted: 'none', 'white', 'random'")
     if len(self.scale)!=2 or not 0<self.scale[0]<=self.scale[1]:
@@ -127,7 +126,7 @@ def check(self:Transform):
 # %% ../../nbs/data/10_images.ipynb #a119ee9f
 @patch
 def __call__(self:Transform, src, rng=None)->Tensor:
-    "`src` as `3 h w`"
+    "`src` as `3 h w`; `rng` is needed if the transform is random"
     im,s = open_image(src),self.crop_size
     u = uniforms(rng, 14) if self.random else [.5]*14
     lo,hi = map(math.log, self.scale)
@@ -136,9 +135,8 @@ def __call__(self:Transform, src, rng=None)->Tensor:
     im = cut(im, box, s)
     if self.background=='none': im = im.convert('RGB')
     elif im.mode=='RGBA':
-        im = flatten(
-            im,
-            random_background(s, u[6:14]) if self.background=='random' else (255,255,255))
+        back = random_background(s, u[6:14]) if self.background=='random' else (255,255,255)
+        im = flatten(im, back)
     if self.flip and u[5]<.5: im = ImageOps.mirror(im)
     x = torch.from_numpy(np.array(im)).permute(2,0,1).float().div_(255)
     if self.mean is not None:
@@ -170,7 +168,6 @@ def train_transform(prep # `dataset.preprocessing` of the configuration
                      prep.get('random_shift') or 0., tuple(prep.get('random_scale') or (1.,1.)),
                      mean, std)
 
-# %% ../../nbs/data/10_images.ipynb #c618c7f2
 def eval_transform(prep # `dataset.preprocessing` of the configuration
                   )->Transform:
     "The published evaluation transform: scale the shorter edge to `crop_size`, cut the centre"
@@ -193,8 +190,8 @@ class ImageFolder:
         self.path = read_path(path)
         if not self.path.is_dir():
             raise ValueError(
-                f"'{shown(path)}' is no folder; give a folder with images, or with one subfolder a "
-                "class")
+                f"'{shown(path)}' is no folder; give a folder with images, or with one subfolder "
+                "per class")
         self.files = image_files(self.path)
         if not self.files:
             raise ValueError(
@@ -204,7 +201,9 @@ class ImageFolder:
         self._cls = {c:i for i,c in enumerate(self.classes)}
 
     def _class(self, file): return Path(file).parts[0] if os.sep in file else '.'
-    def key(self, i): return shown(self.path/self.files[i]) # for messages
+    def key(self, i):
+        "Path of image `i`, for messages"
+        return shown(self.path/self.files[i])
     def __len__(self): return len(self.files)
     def __repr__(self):
         return f"ImageFolder('{shown(self.path)}'): {len(self)} images, {len(self.classes)} classes"
@@ -212,7 +211,7 @@ class ImageFolder:
 # %% ../../nbs/data/10_images.ipynb #d0a6aeb5
 @patch
 def caption(self:ImageFolder, i:int)->str|None:
-    "The text beside image `i`"
+    "The caption of image `i`: the text file beside it, or None"
     file = (self.path/self.files[i]).with_suffix('.txt')
     if not file.is_file(): return None
     try: return file.read_text(encoding='utf-8').strip()
@@ -221,7 +220,7 @@ def caption(self:ImageFolder, i:int)->str|None:
 
 @patch
 def image(self:ImageFolder, i:int)->bytes:
-    "Image `i` as it is stored"
+    "The bytes of image `i` as stored"
     file = self.path/self.files[i]
     size = file.stat().st_size
     if size>MAX_BYTES:
@@ -233,9 +232,10 @@ def image(self:ImageFolder, i:int)->bytes:
 def read(self:ImageFolder, i:int,
          want=('cls','text'), # Fields to read, the others are None
         )->dict:
-    """Sample `i`
+    """Read sample `i`
 
-    `key`, `image` (bytes), `cls`, `text` (None if there is no caption), and what only shards have.
+    `key`, `image` (bytes), `cls`, `text` (None if there is no caption), and None for the fields
+    that only shards have.
     """
     file = self.files[i]
     cls = self._cls[self._class(file)] if 'cls' in want else None
@@ -245,5 +245,5 @@ def read(self:ImageFolder, i:int,
 
 @patch
 def __getitem__(self:ImageFolder, i:int)->dict:
-    "Sample `i` with all there is"
+    "Sample `i` with all its fields"
     return self.read(i)
