@@ -156,6 +156,7 @@ class GANTask(ReconstructionTask):
         self.lecam = LeCam(lecam_decay)
 
     def image_terms(self, y, x, step, weights=None):
+        "The terms of `ReconstructionTask`, and the critic's output once it has joined"
         terms = super().image_terms(y, x, step, weights)
         if step>=self.start:
             terms['gan'] = self.weight*self.factor,generator_loss(self.discriminator(y.float()))
