@@ -21,22 +21,22 @@ from .tokens import TokenImage, decode_some
 
 # %% ../../nbs/explore/12_attribution.ipynb #5d2223b4
 def without_lines(ti:TokenImage)->Tensor: # `k k` bool
-    "Which tokens are there when each in turn is missing"
+    "Which tokens are present when each in turn is left out"
     here = torch.eye(len(ti), dtype=torch.bool)
     return ti.alive & ~here
 
 def prefix_lines(ti:TokenImage)->Tensor: # `k+1 k` bool
-    "Which tokens are there when they come one after the other"
+    "Which tokens are present when they are added one by one, from none to all"
     full = torch.ones(len(ti)+1, len(ti), dtype=torch.bool)
     return ti.alive & full.tril(-1)
 
 # %% ../../nbs/explore/12_attribution.ipynb #027ee9fa
 def neighbour_tokens(ti:TokenImage,
-                     i:int, # Place
+                     i:int, # Position
                      c:int, # How many
-                     seed:int=0, # Of the directions, for a VAE
+                     seed:int=0, # Of the random directions, for a VAE
                     )->Tensor: # Ids `c`, or vectors `c d`
-    "Tokens near to token `i`"
+    "Tokens near token `i`"
     if ti.model.codebook_size: return ti.neighbours(i, c)
     g = torch.Generator().manual_seed(seed)
     push = torch.randn(c, ti.tokens.shape[1], generator=g)
@@ -45,8 +45,8 @@ def neighbour_tokens(ti:TokenImage,
 # %% ../../nbs/explore/12_attribution.ipynb #eb5aaa39
 class Attribution(NamedTuple):
     "What each token does"
-    change:Tensor # How far each pixel moves, mean over colours, `k h w`
-    lost:Tensor # dB against the image that go with it, `k`; for `added`: that came with it
+    change:Tensor # Absolute change of each pixel, mean over colours, `k h w`
+    lost:Tensor # dB against the image that are lost without it, `k`; for `added`: gained with it
 
     @property
     def size(self)->Tensor: # `k`
@@ -58,14 +58,13 @@ class Attribution(NamedTuple):
         "Share of the pixels that change visibly, by more than 1 in 25"
         return (self.change>.04).float().mean((1,2))
 
-# %% ../../nbs/explore/12_attribution.ipynb #2691c606
 def _paint(ti, lines, alive):
-    "`… 3 h w` of lines `… k` or `… k d`, decoded as one batch"
+    "Pictures `b 3 h w` of tokens `b k` or `b k d`, decoded as one batch"
     with measuring(ti.model): text = ti.encodings()
     return decode_some(ti.model, lines, alive, text)
 
 def _measure(pictures, before, image):
-    "`Attribution` of pictures `k c 3 h w` against what was there before, `k 3 h w`"
+    "`Attribution` of pictures `k c 3 h w`, compared with pictures `k 3 h w` and with the image"
     change = (pictures-before[:,None]).abs().mean((1,2))
     def db(x): return image_psnr(x, image.expand_as(x))
     after = db(pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).mean(1)
@@ -73,14 +72,14 @@ def _measure(pictures, before, image):
 
 # %% ../../nbs/explore/12_attribution.ipynb #cdd18ae2
 def without(ti:TokenImage)->Attribution:
-    "What is missing when each token in turn is gone"
+    "What is lost when each token in turn is left out"
     k = len(ti)
     lines = ti.tokens.expand(k, *ti.tokens.shape)
     pictures = _paint(ti, lines, without_lines(ti))
     return _measure(pictures[:,None], ti.decode().expand_as(pictures), ti.image)
 
 def added(ti:TokenImage)->Attribution:
-    "What each token added when it came, after those before it"
+    "What each token adds to the tokens before it"
     k = len(ti)
     lines = ti.tokens.expand(k+1, *ti.tokens.shape)
     pictures = _paint(ti, lines, prefix_lines(ti))
@@ -90,9 +89,9 @@ def added(ti:TokenImage)->Attribution:
 # %% ../../nbs/explore/12_attribution.ipynb #96482770
 def neighbours(ti:TokenImage,
                c:int=4, # How many for each token
-               seed:int=0, # Of the directions, for a VAE
+               seed:int=0, # Of the random directions, for a VAE
               )->Attribution:
-    "What happens when each token is exchanged for one near to it, averaged over `c` of them"
+    "What changes when each token is replaced by a nearby one, averaged over `c` of them"
     k = len(ti)
     c = whole('c', c, 1)
     seed = whole('seed', seed)
@@ -109,20 +108,20 @@ def attribution(ti:TokenImage,
                 by:str='without', # One of `WAYS`: `without`, `neighbours`, `added`
                 **kwargs, # For `neighbours`: `c` and `seed`
                )->Attribution:
-    "Which pixels each token changes, and what that is worth"
+    "Which pixels each token changes, and how many dB it is worth"
     return WAYS[choice('by', by, WAYS)](ti, **kwargs)
 
 # %% ../../nbs/explore/12_attribution.ipynb #2b59b4f6
 @patch
 def order(self:Attribution,
           by:str='size', # `size` of the change, `area` that changes, or dB `lost`
-         )->list[int]: # Places, most important first
-    "The tokens in the order of how much they matter"
+         )->list[int]: # Positions, most important first
+    "The tokens, ordered by importance"
     choice('by', by, ('size', 'area', 'lost'))
     return getattr(self, by).argsort(descending=True, stable=True).tolist()
 
 @patch
-def owner(self:Attribution)->Tensor: # Places, `h w`
+def owner(self:Attribution)->Tensor: # Positions, `h w`
     "The token that changes each pixel most"
     return self.change.argmax(0)
 
@@ -131,8 +130,8 @@ def attribution_picture(ti:TokenImage,
                         a:Attribution, # Of `ti`
                         at:Iterable[int]|None=None, # Tokens; the 12 that change most when None
                         scale:int=1, # Repeat each pixel
-                       )->Image.Image:
-    "The picture, and where each token changes it"
+                       )->Image.Image: # In a grid with titles
+    "The picture, and a heat map of where each token changes it"
     at = a.order()[:12] if at is None else list(at)
     top = max(a.change[at].max().item(), 1e-6)
     maps = [heat(a.change[i].expand(3, -1, -1), top) for i in at]

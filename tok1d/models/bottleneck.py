@@ -10,6 +10,7 @@ __all__ = ['BOTTLENECKS', 'POWERS', 'Bottleneck', 'register_bottleneck', 'bottle
 import importlib,math
 import torch
 from torch import nn,Tensor
+from fastcore.basics import patch
 from .base import Encoded
 from ..plugins import load_plugins
 
@@ -27,22 +28,28 @@ class Bottleneck(nn.Module):
 
     @property
     def bits(self)->float:
-        "Bits a token: log₂ of the codebook, or 16 for each channel of a vector"
+        "Bits per token: log₂ of the codebook, or 16 for each channel of a vector"
         return math.log2(self.codebook_size) if self.codebook_size else 16.*self.token_size
 
     @classmethod
     def from_config(cls, c): # `config.model.vq_model`
+        "Build it from a configuration; every subclass has its own"
         raise NotImplementedError(f"{cls.__name__} needs a class method from_config(c)")
 
-    def decode(self, tokens:Tensor)->Tensor: return tokens
+    def decode(self, tokens:Tensor)->Tensor:
+        "What the decoder reads, `b n d`: tokens that are vectors, unchanged"
+        return tokens
 
-    def norm(self, raw:Tensor)->Tensor: # The space in which latents are compared with `codes`
-        return raw.float()
+# %% ../../nbs/models/15_bottleneck.ipynb #0ff1a8d0
+@patch
+def norm(self:Bottleneck, raw:Tensor)->Tensor: # `... d`
+    "Latents in the space in which they are compared with `codes`"
+    return raw.float()
 
-    @property
-    def codes(self)->Tensor: # `k d`, for bottlenecks with ids
-        "All vectors there are"
-        return self.decode(torch.arange(self.codebook_size))
+@patch(as_prop=True)
+def codes(self:Bottleneck)->Tensor: # `k d`, for bottlenecks with ids
+    "The vectors of all ids, in order"
+    return self.decode(torch.arange(self.codebook_size))
 
 # %% ../../nbs/models/15_bottleneck.ipynb #5a297457
 BOTTLENECKS = dict( # name → class, or where it is
@@ -52,7 +59,7 @@ BOTTLENECKS = dict( # name → class, or where it is
 
 def register_bottleneck(name:str, # For `model.vq_model.quantize_mode`
                         cls:type|str): # The class, or its dotted name
-    "Let configurations name `cls`; a name that stands for something else is refused"
+    "Let configurations name `cls`; `ValueError` if the name is taken by another class"
     if BOTTLENECKS.get(name, cls)!=cls:
         raise ValueError(
             f"the bottleneck {name!r} exists already ({BOTTLENECKS[name]}): take another name")
@@ -85,7 +92,7 @@ def bottleneck_sizes(c # `config.model.vq_model`
 
 def need(c, # `config.model.vq_model`
          *keys:str): # Its entries
-    "`ValueError` for the first of `keys` that the configuration leaves open"
+    "`ValueError` for the first of `keys` that the configuration leaves unset"
     for k in keys:
         if getattr(c, k) is None:
             raise ValueError(f"model.vq_model.{k} is not set; a preset such as titok_bl64_vq has "

@@ -21,20 +21,22 @@ class DiagonalGaussian:
         self.std = (self.logvar/2).exp()
 
     @property
-    def mode(self)->Tensor: return self.mean
+    def mode(self)->Tensor: # `b n d`
+        "The most likely value: the mean"
+        return self.mean
 
     def sample(self,
                generator:torch.Generator|None=None, # Source of the noise
               )->Tensor: # `b n d`
-        "A draw with the gradient of mean and variance"
+        "A random draw, differentiable with respect to mean and variance"
         noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype,
                             device=generator.device if generator else self.mean.device)
         return self.mean + self.std*noise.to(self.mean.device)
 
     def kl(self)->Tensor: # `b`
         "Divergence from the standard normal in nats, summed over tokens and channels"
-        return .5*(self.mean.float()**2 + self.logvar.float().exp() - 1 -
-                   self.logvar.float()).flatten(1).sum(1)
+        mean,logvar = self.mean.float(),self.logvar.float()
+        return .5*(mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)
 
 # %% ../../nbs/models/25_gaussian.ipynb #f724377c
 class Gaussian(Bottleneck):
@@ -46,6 +48,7 @@ class Gaussian(Bottleneck):
 
     @classmethod
     def from_config(cls, c): # `config.model.vq_model`
+        "The bottleneck that a configuration describes"
         need(c, 'token_size')
         return cls(c.token_size)
 
@@ -54,6 +57,7 @@ class Gaussian(Bottleneck):
                 sample:bool=False, # Give the decoder a draw, rather than the mean?
                 generator:torch.Generator|None=None, # Source of that draw
                )->Encoded: # The means; means or a draw; `posterior`
+        "Tokens, and what the decoder reads, from the output of the encoder"
         post = DiagonalGaussian(raw)
         return Encoded(post.mode,
                        post.sample(generator) if sample else post.mode, dict(posterior=post))

@@ -19,7 +19,7 @@ from ..ops.nearest import TwoSided,nearest,nearest_both
 def straight_through(z:Tensor, # Latents
                      z_q:Tensor, # Their codes, same shape
                     )->Tensor: # Value of `z_q`, gradient of `z`
-    "Forward `z_q`, backward `z` (van den Oord et al. 2017, §3.2)"
+    "Forward `z_q`, backward the identity on `z` (van den Oord et al. 2017, §3.2)"
     return z + (z_q-z).detach()
 
 # %% ../../nbs/models/20_quantizer.ipynb #5be90ea9
@@ -35,14 +35,19 @@ class VQ(Bottleneck):
         self.commitment_cost = commitment_cost
         self.use_l2_norm = use_l2_norm
         self.clustering_vq = clustering_vq
-        self.bypass = False # do latents pass without being quantized for now?
+        self.bypass = False # let latents pass unquantized for now?
         self.embedding = nn.Embedding(codebook_size, token_size)
         nn.init.uniform_(self.embedding.weight, -1/codebook_size, 1/codebook_size)
         if clustering_vq: self.register_buffer('embed_prob', torch.zeros(codebook_size))
 
-    def norm(self, x): return F.normalize(x.float(), dim=-1) if self.use_l2_norm else x.float()
+    def norm(self, x): # `... d`
+        "In float32, and of length 1 with `use_l2_norm`"
+        return F.normalize(x.float(), dim=-1) if self.use_l2_norm else x.float()
+
     @property
-    def codes(self): return self.norm(self.embedding.weight)  # k d
+    def codes(self): # `k d`
+        "The codebook, normalized as latents are"
+        return self.norm(self.embedding.weight)
 
 # %% ../../nbs/models/20_quantizer.ipynb #b44b0ac3
 def vq_losses(commit:Tensor, # Commitment loss, with its cost
@@ -54,8 +59,8 @@ def vq_losses(commit:Tensor, # Commitment loss, with its cost
 @patch
 def forward(self:VQ,
             raw:Tensor, # Latents, `b n d`, any float dtype
-            sample:bool=False, # Accepted as by every bottleneck; there is nothing to draw
-            generator:torch.Generator|None=None, # Likewise
+            sample:bool=False, # Ignored: codes are not drawn at random
+            generator:torch.Generator|None=None, # Ignored
            )->Encoded: # Ids `b n`, codes `b n d` with the straight-through gradient, three losses
     "Replace each latent by its nearest code"
     with torch.autocast(raw.device.type, enabled=False):
@@ -124,7 +129,7 @@ def several_ranks()->bool:
 
 def gather_ranks(x:Tensor, # Same shape on every rank
                 )->Tensor: # Concatenated over ranks along the first axis
-    "Tensors of all processes, or `x` itself when there is one"
+    "The tensors of all processes, or `x` itself if there is only one"
     if not several_ranks(): return x
     out = [torch.empty_like(x) for _ in range(dist.get_world_size())]
     dist.all_gather(out, x.contiguous())
@@ -140,7 +145,7 @@ def sum_ranks(x:Tensor, # Same shape on every rank; changed in place
 def best_of_ranks(scores:Tensor, # The lower the better, `k`
                   x:Tensor, # What each score stands for, `k d`
                  )->Tensor: # `k d`, the same on every rank
-    "For each entry the row of `x` from the rank whose score is lowest"
+    "For each entry, the row of `x` from the rank with the lowest score"
     if not several_ranks(): return x
     mine = gather_ranks(scores[None]).argmin(0)==dist.get_rank()  # ranks k, then k
     return sum_ranks(torch.where(mine[:,None], x, 0))
@@ -166,7 +171,7 @@ def cluster(self:VQ,
 @torch.no_grad()
 def start(self:VQ,
           z:Tensor, # Latents of some batches, `m d`
-          generator:torch.Generator|None=None, # Which latents the codes begin at
+          generator:torch.Generator|None=None, # Draws the latents at which the codes start
           iters:int=10): # Lloyd iterations
     "Start the codebook by k-means on latents"
     z = self.norm(z.float())
@@ -185,7 +190,7 @@ def start(self:VQ,
 def revive(self:VQ,
            z:Tensor, # Latents, `m d`
            dead:Tensor, # Codes to replace, `k` bool
-           generator:torch.Generator|None=None # Which latents they are moved to
+           generator:torch.Generator|None=None # Draws the latents they are moved to
           )->int: # How many were moved
     "Move dead codes to randomly drawn latents"
     n = int(dead.sum())
@@ -207,8 +212,8 @@ def sums(self:VQ)->Tensor: # `k d+1`
 def average(self:VQ,
             z:Tensor, # Latents, `m d`
             ids:Tensor, # The codes they chose, `m`
-            sums:Tensor, # Of the steps before, `k d+1`
-            decay:float, # Share of `sums` that is kept
+            sums:Tensor, # From the previous step, `k d+1`
+            decay:float, # Share of `sums` that is kept, in [0, 1]
            )->Tensor: # New sums, the same on every rank
     "Place each code at the running mean of the latents that chose it"
     w = self.embedding.weight
@@ -216,7 +221,7 @@ def average(self:VQ,
     count = code_counts(ids, len(w))[:,None].float()
     new = sum_ranks(torch.cat([total, count], 1))                       # k d+1
     sums = sums.to(new)*decay + new*(1-decay)
-    heard = sums[:,-1:]>1e-3  # of the others nothing is known any more
+    heard = sums[:,-1:]>1e-3  # about the others, nothing is known any more
     mean = self.norm(sums[:,:-1]/sums[:,-1:].clamp(min=1e-3))
     w.copy_(torch.where(heard, mean, w))
     return sums

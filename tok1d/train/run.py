@@ -22,7 +22,7 @@ from .schedules import freeze, learning
 from ..terminal import one_line_errors
 
 # %% ../../nbs/train/60_run.ipynb #c0ec0cc4
-def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
+def build(cfg, acc:Accelerator)->tuple: # `TrainState`, report of the weights loaded
     "Model, task, data and optimizers"
     seed_everything(cfg.training.seed)
     with together():
@@ -37,7 +37,7 @@ def build(cfg, acc:Accelerator)->tuple: # State, remark on its weights
 
 # %% ../../nbs/train/60_run.ipynb #d54419d0
 def trackers(cfg)->list: # Callbacks
-    "Who else is told what was measured"
+    "Callbacks that report to services outside"
     e = cfg.experiment
     wanted = cfg.training.enable_wandb and has_wandb()  # if not, `unheeded` says so
     return [WandB(e.project or 'tok1d', e.name, to_dict(cfg))] if wanted else []
@@ -60,7 +60,7 @@ def watchers(cfg, st:TrainState, out:Path)->list: # Callbacks
 # %% ../../nbs/train/60_run.ipynb #025b29ba
 def train(cfg # Configuration, see `load_config`
          )->Path: # Output folder
-    "Train what a configuration describes, from wherever it was left"
+    "Train what a configuration describes, continuing from the last checkpoint if there is one"
     out = check_run(cfg)
     st,report = build(cfg, accelerator(cfg))
     with departure(st):
@@ -74,7 +74,7 @@ def train(cfg # Configuration, see `load_config`
 
 # %% ../../nbs/train/60_run.ipynb #1f913a5c
 def enlist(cfg, st:TrainState, out:Path):
-    "Call those who watch; refuse what can be refused before anything is written"
+    "Make the callbacks; `ValueError` for what cannot work, before anything is written"
     with together():
         st.callbacks = tuple(watchers(cfg, st, out))
         if st.task.frozen==('teacher',):
@@ -87,7 +87,7 @@ def enlist(cfg, st:TrainState, out:Path):
         st.notes.append('training.quantizer_start has no effect: no codebook learns here')
 
 def prepare(cfg, st:TrainState, out:Path, report:str):
-    "The checkpoint and the plan"
+    "Load the checkpoint, print the plan, and save the configuration"
     found = resume(st, st.callbacks, out, cfg.experiment.resume)
     with together():
         check_start(cfg, st)
@@ -100,8 +100,8 @@ def prepare(cfg, st:TrainState, out:Path, report:str):
 
 # %% ../../nbs/train/60_run.ipynb #7d1a9fee
 def finish(cfg, st:TrainState, out:Path):
-    "Write the finished model, or say how to go on, and what was lost of the data"
-    lost = getattr(st.loader, 'losses', str)() # a loader of one's own may not count
+    "Write the finished model, or say how to continue; report samples that could not be read"
+    lost = getattr(st.loader, 'losses', str)() # a loader from outside may not count them
     if lost: print(lost)
     if st.step<st.steps:
         print(f'Stopped at step {st.step} of {st.steps}. The same command continues from '
@@ -112,7 +112,7 @@ def finish(cfg, st:TrainState, out:Path):
     print(f'Finished. The model is in {shown(out)}: {recipe_of(cfg).opens}("{shown(out)}")')
 
 def draw_curve(out:Path):
-    "Draw `curve.png`, if there is anything to draw; whether that works decides nothing"
+    "Draw `curve.png`; a failure is only a warning"
     try:
         plot_log(out/'log.jsonl', out/'curve.png')
     except Exception as e:
