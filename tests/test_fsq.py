@@ -1,13 +1,14 @@
 "A tokenizer through FSQ does all that one through a codebook does"
 import pytest
 import torch
+from small import vit
 from test_pretokenize import pictures
 from torch.testing import assert_close
 
 CODES = 2*3*5
 TOKENIZER = [
     'model.vq_model.fsq_levels=[2,3,5]', f'model.vq_model.codebook_size={CODES}',
-    'model.vq_model.token_size=3', 'model.vq_model.num_latent_tokens=4']
+    'model.vq_model.token_size=3', 'model.vq_model.num_latent_tokens=4', *vit()]
 SMALL = [
     'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16',
     'training.per_gpu_batch_size=4', 'training.max_train_steps=6', 'training.mixed_precision=no',
@@ -18,13 +19,9 @@ SMALL = [
 
 @pytest.fixture(scope='module')
 def base(tmp_path_factory):
-    from tok1d.models import titok
-    patch = pytest.MonkeyPatch()
-    patch.setitem(titok.SIZES, 'tiny', (64, 2, 2))  # width, layers, heads
     folder = tmp_path_factory.mktemp('fsq')
     pictures(folder/'data', 6)
-    yield folder
-    patch.undo()
+    return folder
 
 
 @pytest.fixture(scope='module')

@@ -9,9 +9,10 @@ __all__ = ['TATiTokDecoder', 'TATiTok']
 import torch
 from torch import nn,Tensor
 from fastcore.basics import patch
+from ..config import ViTSize,vit_size
 from ..families import Family,register
 from .layers import init_linear
-from .titok import SIZES,TiTok,TiTokDecoder
+from .titok import TiTok,TiTokDecoder
 
 # %% ../../nbs/models/45_tatitok.ipynb #3586efc4
 class TATiTokDecoder(TiTokDecoder):
@@ -19,13 +20,13 @@ class TATiTokDecoder(TiTokDecoder):
     def __init__(self,
                  image_size:int, # Pixels along a side
                  patch_size:int, # Pixels along the side of a patch
-                 size:str, # One of `SIZES`
+                 size:ViTSize, # Width, layers and heads
                  n:int, # Latent tokens
                  d:int, # Channels of a token
                  text_length:int=77, # Positions of a caption, at most
                  text_dim:int=768): # Channels of each
         super().__init__(image_size, patch_size, size, n, d)
-        w = SIZES[size][0]
+        w = size.width
         self.text_guidance_proj = nn.Linear(text_dim, w)
         self.text_guidance_positional_embedding = nn.Parameter(w**-.5*torch.randn(text_length, w))
         # as PyTorch's own attention begins
@@ -54,7 +55,7 @@ class TATiTok(TiTok):
         self.text_encoder = None
 
     def _decoder(self, c, image_size):
-        return TATiTokDecoder(image_size, c.vit_dec_patch_size, c.vit_dec_model_size,
+        return TATiTokDecoder(image_size, c.vit_dec_patch_size, vit_size(c.vit_dec_model_size),
                               c.num_latent_tokens, self.token_size,
                               c.text_context_length, c.text_embed_dim)
 

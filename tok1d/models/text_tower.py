@@ -13,11 +13,12 @@ from importlib import resources
 from pathlib import Path
 from torch import nn,Tensor
 from ..basics import atomic_write
+from ..config import vit_size
 from ..families import Family,register
 from .base import BaseModel
 from .layers import init_linear,sincos_positions
 from .text import CONFIG, TextEncoder, Vocabulary, build_tower
-from .titok import SIZES,TiTokEncoder
+from .titok import TiTokEncoder
 
 # %% ../../nbs/models/67_text_tower.ipynb #4498ec42
 def embedded_vocabulary()->Path:
@@ -52,8 +53,9 @@ class TextTower(BaseModel):
                         width=c.width, heads=c.heads, layers=c.layers)
         self.cfg = dict(embed_dim=c.embed_dim, text_cfg=text_cfg)
         self.text = build_tower(self.cfg)
-        self.visual = TiTokEncoder(size, c.vit_patch_size, c.vit_model_size, 1, c.embed_dim)
-        self.visual_token = nn.Parameter(torch.randn(1, SIZES[c.vit_model_size][0]))
+        vit = vit_size(c.vit_model_size)
+        self.visual = TiTokEncoder(size, c.vit_patch_size, vit, 1, c.embed_dim)
+        self.visual_token = nn.Parameter(torch.randn(1, vit.width))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1/.07)))
         self.visual.apply(lambda m: init_linear(m, None))
         pos = self.visual.positional_embedding
