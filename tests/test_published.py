@@ -140,7 +140,9 @@ def test_titok_stage2(place):
 @pytest.fixture(scope='module')
 def words(place):
     "A text tower, captioned pictures, and lines of tokens with captions, as published"
-    from tok1d.models.text import TextEncoder, Vocabulary, build_tower
+    from tok1d.models.clip import build_tower
+    from tok1d.models.text import TextEncoder
+    from tok1d.models.vocabulary import Vocabulary
     said = [
         f'a {colour} {thing}' for colour in ('red', 'green', 'pale')
         for thing in ('hat', 'cat', 'sky')

@@ -13,7 +13,9 @@ WORDS = 'red green blue pale dark big small hat cat robot face sky'.split()
 def captioned(tmp_path_factory):
     "Pictures with captions, and a text tower with random weights"
     import torch
-    from tok1d.models.text import TextEncoder, Vocabulary, build_tower
+    from tok1d.models.clip import build_tower
+    from tok1d.models.text import TextEncoder
+    from tok1d.models.vocabulary import Vocabulary
     base = tmp_path_factory.mktemp('text')
     data = pictures(base/'data')
     for i, f in enumerate(sorted(data.glob('*.png'))):

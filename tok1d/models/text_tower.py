@@ -6,19 +6,21 @@
 __all__ = ['embedded_vocabulary', 'check_tower', 'TextTower']
 
 # %% ../../nbs/models/67_text_tower.ipynb #7b5e7ac5
-import json,math
+import math
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from importlib import resources
 from pathlib import Path
 from torch import nn,Tensor
-from ..basics import atomic_write
 from ..config import vit_size
 from ..families import Family,register
 from .base import BaseModel
 from .layers import init_linear,sincos_positions
-from .text import CONFIG, TextEncoder, Vocabulary, build_tower
+from .clip import build_tower
+from .text import TextEncoder
 from .titok import TiTokEncoder
+from .tower_files import save_tower_config
+from .vocabulary import Vocabulary
 
 # %% ../../nbs/models/67_text_tower.ipynb #4498ec42
 def embedded_vocabulary()->Path:
@@ -89,8 +91,7 @@ def text_encoder(self:TextTower)->TextEncoder:
 def _save_pretrained(self:TextTower, save_directory:Path):
     "Both halves, and what makes the folder a text tower of OpenCLIP's format"
     BaseModel._save_pretrained(self, save_directory)
-    with atomic_write(Path(save_directory)/CONFIG) as f:
-        Path(f).write_text(json.dumps(dict(model_cfg=self.cfg), indent=1)+'\n', encoding='utf-8')
+    save_tower_config(self.cfg, save_directory)
     self.vocabulary.save(save_directory)
 
 # %% ../../nbs/models/67_text_tower.ipynb #27d31662
