@@ -113,7 +113,7 @@ def test_generator(base, trained, model):
         'model.generator.condition_num_classes=2', 'model.generator.randomness_anneal_start=2',
         'model.generator.randomness_anneal_end=4'])
     rar = load(train(cfg))
-    x = Pipeline(rar, model, ['zero', 'one'])([0, 1], seed=0, output='tensor', progress=False)
+    x = Pipeline(rar, model, ['zero', 'one']).tensor([0, 1], seed=0, progress=False)
     assert x.shape == (2, 3, 16, 16) and x.isfinite().all()
 
 

@@ -91,8 +91,8 @@ def test_killed(captioned, tmp_path, kind):
     else: assert list((out/'previews').iterdir())
     if kind.startswith('maskgen'):
         from tok1d.hub.pretrained import load_pipeline
-        assert load_pipeline(out)(['a red hat', 'a big cat'], seed=1,
-                                  output='tensor').shape==(2, 3, 16, 16)
+        assert load_pipeline(out).tensor(['a red hat', 'a big cat'],
+                                         seed=1).shape==(2, 3, 16, 16)
 
 def test_pretokenized(captioned, tmp_path):
     "MaskGen trains on token shards with captions: ids, or moments of a VAE"

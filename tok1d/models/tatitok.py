@@ -99,8 +99,9 @@ def _encode_text(self:TATiTok, text, want):
     return self.text_encoder(prompts, want=('guidance',)).guidance
 
 @patch
-def _paint(self:TATiTok, z, alive=None, text=None):
-    return self._to_pixels(self.decoder(z, alive, self._check_text(text, len(z))))
+def _canvas(self:TATiTok, z, alive=None, text=None):
+    "What the decoder paints for vectors and a caption"
+    return self.decoder(z, alive, self._check_text(text, len(z)))
 
 # %% ../../nbs/models/45_tatitok.ipynb #fa9915c2
 register(Family('TATiTok', 'tok1d.models.tatitok.TATiTok', fallback=True, reads='captions',
