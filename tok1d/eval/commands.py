@@ -41,11 +41,12 @@ First = Annotated[Optional[int], opt('The first so many; all by default.', '-n',
 # %% ../../nbs/eval/60_commands.ipynb #2734b281
 def say_result(r:dict, out:Path|None):
     "Print figures and what is missing, and store the result"
-    from tok1d.eval.protocol import in_columns, write_result
+    from tok1d.eval.protocol import write_result
+    from tok1d.terminal import columns
     p = r['protocol']
     keys = 'model','count','split','extractor','captions'
     about = ', '.join(f'{k} {p[k]}' for k in keys if p.get(k))
-    typer.echo(in_columns([(about, ''), *((k, shown(v)) for k,v in r['figures'].items())]))
+    typer.echo(columns([(about, ''), *((k, shown(v)) for k,v in r['figures'].items())]))
     for name,why in r['unavailable'].items(): typer.echo(f'{name}: unavailable. {why}')
     if out: typer.echo(f'Written: {write_result(out, r)}')
 
@@ -54,9 +55,9 @@ def shown(v)->str: # A figure
     return f'{v:.5g}' if isinstance(v, float) else str(v)
 
 def say_rows(rows:list[dict]): # One for each number of tokens
-    from tok1d.eval.protocol import in_columns
+    from tok1d.terminal import columns
     body = [tuple(map(shown, r.values())) for r in rows]
-    if len(rows)>1: typer.echo('\n'+in_columns([tuple(rows[0]), *body]))
+    if len(rows)>1: typer.echo('\n'+columns([tuple(rows[0]), *body]))
 
 # %% ../../nbs/eval/60_commands.ipynb #9acd43be
 Tokens = Annotated[Optional[list[int]],
