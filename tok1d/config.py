@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'SUFFIXES', 'REFERENCES', 'EXTRA', 'opt',
            'Experiment', 'ViTSize', 'vit_size', 'BottleneckKeys', 'TokenizerNetwork', 'VQModel', 'GeneratorNetwork',
-           'Generator', 'MaskGenNetwork', 'MaskGen', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams',
+           'Generator', 'MaskGenNetwork', 'MaskGenKeys', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams',
            'Preprocessing', 'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler',
-           'OptimizationKeys', 'Training', 'TextTower', 'Model', 'Config', 'Key', 'nearest_keys', 'shown',
+           'OptimizationKeys', 'Training', 'TextTowerKeys', 'Model', 'Config', 'Key', 'nearest_keys', 'shown',
            'shown_lines', 'PathError', 'read_path', 'is_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo',
            'list_keys', 'resolve', 'to_config', 'list_presets', 'written_out', 'anchor', 'read_file', 'load_config',
            'nested', 'to_dict', 'save_config', 'add_section']
@@ -218,7 +218,7 @@ class MaskGenNetwork:
 
 # %% ../nbs/00_config.ipynb #01035e20
 @dataclass
-class MaskGen(MaskGenNetwork):
+class MaskGenKeys(MaskGenNetwork):
     "A text-conditional generator and the settings of its sampler"
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     clip_denoised: Optional[float] = opt(
@@ -410,7 +410,7 @@ class Training(OptimizationKeys):
 
 # %% ../nbs/00_config.ipynb #36e0fc2d
 @dataclass
-class TextTower:
+class TextTowerKeys:
     "A small text tower, and the image tower it is trained against"
     width: Optional[int] = opt(None, 'Width of the text tower; set it to train one', gt=0, le=MOST)
     layers: int = opt(4, 'Its layers', gt=0, le=DEEPEST)
@@ -431,8 +431,8 @@ class Model:
         None, 'Family of the model, where the sections alone do not say, see tok1d.families')
     vq_model: VQModel = opt(VQModel, 'A 1D tokenizer')
     generator: Generator = opt(Generator, 'A class-conditional generator')
-    maskgen: MaskGen = opt(MaskGen, 'A text-conditional generator')
-    text_tower: TextTower = opt(TextTower, 'A small text tower')
+    maskgen: MaskGenKeys = opt(MaskGenKeys, 'A text-conditional generator')
+    text_tower: TextTowerKeys = opt(TextTowerKeys, 'A small text tower')
 
 # %% ../nbs/00_config.ipynb #4e74d68a
 @dataclass

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LARGEST', 'ROWS', 'forward_ref', 'backward_ref', 'wide_at', 'norm_row', 'adaln_kernel', 'forward_triton', 'adaln_row',
            'branch_row', 'adaln_rows', 'put', 'adaln_grad_kernel', 'launch_backward', 'backward_triton', 'adaln_op',
-           'adaln_grad_op', 'AdaLN', 'adaln', 'adaln_or_plain', 'variants']
+           'adaln_grad_op', 'Modulated', 'adaln', 'adaln_or_plain', 'variants']
 
 # %% ../../nbs/ops/20_adaln.ipynb #03a14318
 import torch, torch.nn.functional as F
@@ -316,7 +316,7 @@ def _grad(ctx, dr, dy, _mean, _rstd):
 adaln_op.register_autograd(_grad, setup_context=_keep)
 
 # %% ../../nbs/ops/20_adaln.ipynb #5338f888
-class AdaLN(NamedTuple):
+class Modulated(NamedTuple):
     "The residual stream, and what the next layer sees of it"
     x:Tensor # With the branch added; `x` itself if there is none
     y:Tensor # Normalised and modulated
@@ -347,7 +347,7 @@ def adaln(x:Tensor, # Residual stream, `b n d` or `n d`
           weight:Tensor|None=None, # Of the norm, `d`
           bias:Tensor|None=None, # Of the norm, `d`
           eps:float=1e-6, # Added to the variance
-         )->AdaLN:
+         )->Modulated:
     "Add the gated branch, normalise and modulate (adaLN-Zero: Peebles and Xie 2023, §3.2)"
     mods = [t for t in (shift,scale,gate) if t is not None]
     _check(x, mods, branch, gate, weight, bias)
@@ -358,7 +358,7 @@ def adaln(x:Tensor, # Residual stream, `b n d` or `n d`
     else: flat = False
     r,y,*_ = adaln_op(x, branch, gate, shift, scale, weight, bias, eps)
     out = x if branch is None else r,y
-    return AdaLN(*[t[0] for t in out] if flat else out)
+    return Modulated(*[t[0] for t in out] if flat else out)
 
 # %% ../../nbs/ops/20_adaln.ipynb #7f7bc05c
 def adaln_or_plain(
@@ -370,7 +370,7 @@ def adaln_or_plain(
         # As `adaln`
         weight:Tensor|None=None,
         bias:Tensor|None=None,
-        eps:float=1e-6)->AdaLN:
+        eps:float=1e-6)->Modulated:
     """Add the gated branch, normalise and modulate
 
     By the op where it pays or was asked for, else one after the other.
@@ -378,7 +378,7 @@ def adaln_or_plain(
     if use_op('adaln', _size(x), x, shift, scale, branch, gate, weight, bias):
         return adaln(x, shift, scale, branch, gate, weight, bias, eps)
     if branch is not None: x = x + gate*branch
-    return AdaLN(x, F.layer_norm(x, x.shape[-1:], weight, bias, eps)*(1+scale) + shift)
+    return Modulated(x, F.layer_norm(x, x.shape[-1:], weight, bias, eps)*(1+scale) + shift)
 
 # %% ../../nbs/ops/20_adaln.ipynb #bc4cf0ea
 def variants()->list[Variant]:
