@@ -67,12 +67,20 @@ def to_channels(x:Tensor, # Latents, `b n w`
     b,n,w = x.shape
     return x.reshape(b,w,n,1) if is_legacy else x.transpose(1,2)[...,None]
 
-# %% ../../nbs/models/40_titok.ipynb #eed9a6aa
-def pixel_head(w, p):
+# %% ../../nbs/models/40_titok.ipynb #ed6db045
+def pixel_head(w:int, # Width
+               p:int, # Pixels along the side of a patch
+              )->nn.Module:
+    "States `b w g g` to pixels `b 3 g·p g·p`"
     return nn.Sequential(nn.Conv2d(w, p*p*3, 1),
                          Rearrange('b (p1 p2 c) h w -> b c (h p1) (w p2)', p1=p, p2=p))
-def proxy_head(w): return nn.Sequential(nn.Conv2d(w, 2*w, 1), nn.Tanh(), nn.Conv2d(2*w, 1024, 1))
 
+def proxy_head(w:int # Width
+              )->nn.Module:
+    "States `b w g g` to logits of the proxy codes, `b 1024 g g`"
+    return nn.Sequential(nn.Conv2d(w, 2*w, 1), nn.Tanh(), nn.Conv2d(2*w, 1024, 1))
+
+# %% ../../nbs/models/40_titok.ipynb #eed9a6aa
 class TiTokDecoder(nn.Module):
     "Tokens in; pixels, or logits over proxy codes, out"
     def __init__(self,
