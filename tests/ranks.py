@@ -58,9 +58,7 @@ def launch(target, args, world, folder, timeout=120):
     return codes, [(folder/f'said-{r}.txt').read_text() for r in range(world)]
 
 
-def tiny_train(args):
-    "`tok1d train` with a network tinier than what ships"
-    from tok1d.models import titok
+def run_train(args):
+    "`tok1d train`"
     from tok1d.train.run import main
-    titok.SIZES['tiny'] = 64, 2, 2  # width, layers, heads
     main(args)

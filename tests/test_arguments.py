@@ -14,7 +14,7 @@ from tok1d.models.layers import resize_positions, sincos_positions
 from tok1d.models.maskgen import MaskGenKL, MaskGenVQ
 from tok1d.models.maskgit import ImageBert
 from tok1d.models.rar import RAR
-from tok1d.models.text import TextEncoding
+from tok1d.models.clip import TextEncoding
 from tok1d.models.titok import TiTok
 from tok1d.sample.pipeline import Pipeline, TextPipeline
 

@@ -1,13 +1,14 @@
 "A tokenizer through FSQ does all that one through a codebook does"
 import pytest
 import torch
+from small import vit
 from test_pretokenize import pictures
 from torch.testing import assert_close
 
 CODES = 2*3*5
 TOKENIZER = [
     'model.vq_model.fsq_levels=[2,3,5]', f'model.vq_model.codebook_size={CODES}',
-    'model.vq_model.token_size=3', 'model.vq_model.num_latent_tokens=4']
+    'model.vq_model.token_size=3', 'model.vq_model.num_latent_tokens=4', *vit()]
 SMALL = [
     'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16',
     'training.per_gpu_batch_size=4', 'training.max_train_steps=6', 'training.mixed_precision=no',
@@ -18,13 +19,9 @@ SMALL = [
 
 @pytest.fixture(scope='module')
 def base(tmp_path_factory):
-    from tok1d.models import titok
-    patch = pytest.MonkeyPatch()
-    patch.setitem(titok.SIZES, 'tiny', (64, 2, 2))  # width, layers, heads
     folder = tmp_path_factory.mktemp('fsq')
     pictures(folder/'data', 6)
-    yield folder
-    patch.undo()
+    return folder
 
 
 @pytest.fixture(scope='module')
@@ -116,7 +113,7 @@ def test_generator(base, trained, model):
         'model.generator.condition_num_classes=2', 'model.generator.randomness_anneal_start=2',
         'model.generator.randomness_anneal_end=4'])
     rar = load(train(cfg))
-    x = Pipeline(rar, model, ['zero', 'one'])([0, 1], seed=0, output='tensor', progress=False)
+    x = Pipeline(rar, model, ['zero', 'one']).tensor([0, 1], seed=0, progress=False)
     assert x.shape == (2, 3, 16, 16) and x.isfinite().all()
 
 

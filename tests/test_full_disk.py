@@ -1,7 +1,7 @@
 "A disk that is full, a log that cannot be written, and a folder that two runs want"
 import os, resource, signal, subprocess, time
 import pytest
-from ranks import begin, launch, tiny_train
+from ranks import begin, launch, run_train
 from test_resume import arguments, pictures
 
 SHORT = ('training.max_train_steps=8', 'experiment.save_every=4', 'training.quantizer_start=2',
@@ -15,7 +15,7 @@ def data(tmp_path_factory): return pictures(tmp_path_factory.mktemp('full')/'dat
 def limited(args, size):
     "Train where no file can be larger than `size` bytes"
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    tiny_train(args)
+    run_train(args)
 
 
 def refused(code, said, out, why):
@@ -33,7 +33,7 @@ def test_files_too_large(data, tmp_path, part):
     (code,), (said,) = launch(limited, (args, int(part*WEIGHTS)), 1, tmp_path)
     refused(code, said, out, 'File too large')
     if part > 1:
-        assert launch(tiny_train, (args,), 1, tmp_path)[0] == [0]
+        assert launch(run_train, (args,), 1, tmp_path)[0] == [0]
         sizes = {p.name: p.stat().st_size for p in (out/'checkpoint-00000008').iterdir()}
         assert abs(sizes['model.safetensors'] -
                    WEIGHTS) < .1*WEIGHTS and sizes['state.pt'] > 1.5*WEIGHTS, sizes
@@ -56,7 +56,7 @@ def small_disk(tmp_path):
 
 def test_full_disk(data, small_disk, tmp_path):
     out = small_disk/'run'
-    (code,), (said,) = launch(tiny_train, (arguments(data, out, *SHORT),), 1, tmp_path)
+    (code,), (said,) = launch(run_train, (arguments(data, out, *SHORT),), 1, tmp_path)
     refused(code, said, out, 'No space left on device')
 
 
@@ -67,7 +67,7 @@ def test_log_that_cannot_be_written(data, tmp_path):
     """
     (tmp_path/'taken').write_text('a file')
     args = arguments(data, tmp_path/'run', *SHORT, f'experiment.logging_dir={tmp_path}/taken')
-    (code,), (said,) = launch(tiny_train, (args,), 1, tmp_path)
+    (code,), (said,) = launch(run_train, (args,), 1, tmp_path)
     assert code == 0 and (tmp_path/'run'/'model.safetensors').exists(), said
     assert 'TensorBoard failed at step 0 (start)' in said and ('TensorBoard failed 1 '
                                                                'time in this run') in said, said
@@ -78,19 +78,19 @@ def test_two_runs(data, tmp_path):
     workers or not"""
     out = tmp_path/'run'
     worker = 'dataset.params.num_workers_per_gpu=1'
-    first, = begin(tiny_train, (arguments(data, out, *SHORT, 'training.max_train_steps=9999',
+    first, = begin(run_train, (arguments(data, out, *SHORT, 'training.max_train_steps=9999',
                                           'experiment.save_every=9999', worker),), 1,
                    tmp_path/'first')
     try:
         log, end = out/'log.jsonl', time.time() + 200
         while first.is_alive() and time.time() < end and not (log.exists() and log.read_text()):
             time.sleep(.02)
-        (code,), (said,) = launch(tiny_train, (arguments(data, out, *SHORT),), 1, tmp_path/'second')
+        (code,), (said,) = launch(run_train, (arguments(data, out, *SHORT),), 1, tmp_path/'second')
         assert code == 1 and 'Traceback' not in said, said
         assert f'is in use by another run (process {first.pid}' in said, said
         assert first.is_alive()
         os.kill(first.pid, signal.SIGKILL)
         first.join()
-        (code,), (said,) = launch(tiny_train, (arguments(data, out, *SHORT),), 1, tmp_path/'second')
+        (code,), (said,) = launch(run_train, (arguments(data, out, *SHORT),), 1, tmp_path/'second')
         assert code == 0 and (out/'model.safetensors').exists(), said
     finally: first.kill()

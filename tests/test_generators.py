@@ -1,7 +1,6 @@
 "Generators train on tokens or images, alone or in pairs, and continue where they were killed"
 import json, os, signal, time
 import pytest, torch
-import test_pretokenize as pre
 from ranks import finish, places
 from safetensors.torch import load_file
 from test_pretokenize import ctx, pictures, tokenizer
@@ -26,7 +25,7 @@ def arguments(kind, tokens, out, *more):
 
 def child(args, env):
     os.environ.update(env)
-    pre.small()
+    torch.set_num_threads(1)
     from tok1d.train.run import main
     main(args)
 
@@ -164,14 +163,10 @@ def test_tokens_of_another(tokens, tmp_path):
     "Tokens are refused if another tokenizer made them, or if the model takes others"
     from tok1d.config import load_config
     from tok1d.data.token_shards import open_tokens
-    from tok1d.models import titok
     from tok1d.train.given import check_token_data as check_tokens, load_tokenizer
-    kept = dict(titok.SIZES)
     tok = tokenizer(tmp_path/'tokenizer')
-    pre.small()
     cfg = lambda *more: load_config('rar_tiny', arguments('rar', tokens, tmp_path/'x', *more)[1:])
-    try: model = load_tokenizer(cfg(f'experiment.tokenizer_checkpoint={tok}'))
-    finally: titok.SIZES.update(kept)
+    model = load_tokenizer(cfg(f'experiment.tokenizer_checkpoint={tok}'))
     sources = open_tokens(str(tokens))
     check_tokens(cfg(), sources, None)
     with pytest.raises(ValueError, match='other weights'):

@@ -1,7 +1,7 @@
 "What fails in one process ends all of them at once, with its message"
 import json
 import pytest
-from ranks import launch, tiny_train
+from ranks import launch, run_train
 from test_resume import arguments, pictures
 from tok1d.train.checkpoints import lock
 
@@ -95,7 +95,7 @@ def test_lock(tmp_path):
     "The first process finds the folder in use: the second does not wait for it"
     out = tmp_path/'run'
     with lock(out):
-        codes, said = launch(tiny_train, (arguments(pictures(tmp_path/'data'), out),), 2, tmp_path)
+        codes, said = launch(run_train, (arguments(pictures(tmp_path/'data'), out),), 2, tmp_path)
     assert codes == [1, 1]
     assert all('is in use by another run' in s and 'Traceback' not in s for s in said), said
     assert not list(out.glob('checkpoint-*'))

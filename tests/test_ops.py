@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest, torch
 import ops_cases as cases
 from tok1d.ops import backend as ops
+from tok1d.terminal import columns
 
 MODULES = sorted(f'tok1d.ops.{p.stem}' for p in Path(ops.__file__).parent.glob('*.py')
                  if 'def variants' in p.read_text())
@@ -109,4 +110,4 @@ def test_compiles(module):
     rows = ops.compile_ops(module)
     assert len(rows) == len(ops.CHIPS)*len(importlib.import_module(module).variants())
     assert all(r['code'] > 1000 and 0 < r['registers'] <= 255 for r in rows)
-    print(ops.table(rows))
+    print(columns(rows))

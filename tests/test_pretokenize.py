@@ -5,6 +5,7 @@ import pytest, torch
 from pathlib import Path
 from PIL import Image
 from ranks import finish, places
+from small import vit
 
 ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
 ctx.set_forkserver_preload(['tok1d.train.run', 'tok1d.train.pretokenize'])
@@ -22,32 +23,22 @@ def pictures(folder:Path, n=N):
         if i == BROKEN: f.write_bytes(f.read_bytes()[:40])
     return folder
 
-def small():
-    "Sizes that train and encode in no time"
-    torch.set_num_threads(1)
-    from tok1d.models import titok
-    titok.SIZES['tiny'] = 64,2,2  # width, layers, heads
-
 def tokenizer(folder:Path, seed=0, kind='vq'):
     "An untrained tokenizer of 16 × 16 pixels, 4 tokens, 32 codes or 4 channels"
     from tok1d.config import load_config
-    from tok1d.models import titok
-    kept = dict(titok.SIZES)
-    small()
+    from tok1d.models.titok import TiTok
     torch.manual_seed(seed)
-    try:
-        cfg = load_config('titok_tiny_debug', [
-            'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16',
-            'model.vq_model.vit_enc_patch_size=8', 'model.vq_model.vit_dec_patch_size=8',
-            'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=32',
-            f'model.vq_model.quantize_mode={kind}'])
-        titok.TiTok(cfg).save_pretrained(folder)
-    finally: titok.SIZES.update(kept)
+    cfg = load_config('titok_tiny_debug', [
+        'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16',
+        'model.vq_model.vit_enc_patch_size=8', 'model.vq_model.vit_dec_patch_size=8',
+        'model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=32',
+        f'model.vq_model.quantize_mode={kind}', *vit()])
+    TiTok(cfg).save_pretrained(folder)
     return folder
 
 def child(args, env):
     os.environ.update(env)
-    small()
+    torch.set_num_threads(1)
     from tok1d.train.pretokenize import main
     main(args)
 
@@ -90,13 +81,9 @@ def test_mirror_images(whole):
     "The second variant is what the mirrored image would have given"
     from tok1d.data.token_shards import TokenDataset
     from tok1d.hub.pretrained import load
-    from tok1d.models import titok
     from tok1d.train.pretokenize import centre
     data, args, out = whole
-    kept = dict(titok.SIZES)
-    small()
-    try: model = load(args[1])
-    finally: titok.SIZES.update(kept)
+    model = load(args[1])
     ds = TokenDataset(str(out))
     images = torch.cat(
         [centre(16, True).make((data/f'class-0/{i:02}.png').read_bytes(), 0, 0) for i in (0, 2)])

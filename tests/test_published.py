@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from small import vit
 from test_pretokenize import ctx
 
 from tok1d.config import load_config, nested, read_file, to_config
@@ -33,7 +34,6 @@ CLASSES = [
     'model.generator.hidden_size=32', 'model.generator.num_hidden_layers=1',
     'model.generator.num_attention_heads=2', 'model.generator.intermediate_size=64',
     'model.generator.condition_num_classes=2']
-SMALL = 64, 1, 2  # width, layers, heads of every published size
 VAL = 'dataset.params.eval_shards_path_or_url=imagenet_sharded/val/imagenet-val-{0000..0001}.tar'
 TRAIN = ('dataset.params.train_shards_path_or_url='
          'imagenet_sharded/train/imagenet-train-{0000..0001}.tar')
@@ -47,16 +47,10 @@ def as_published(name):
     return raw
 
 
-def small():
-    from tok1d.models import titok
-    torch.set_num_threads(1)
-    titok.SIZES.update(dict.fromkeys(titok.SIZES, SMALL))
-
-
 def child(folder, args):
     import os
     os.chdir(folder)
-    small()
+    torch.set_num_threads(1)
     from tok1d.train.run import main
     main(args)
 
@@ -126,14 +120,11 @@ def test_rar(place):
 
 def test_titok_stage2(place):
     "Stage 1's file and the MaskGIT-VQGAN's lie beside the configuration"
-    from tok1d.models import titok
-    kept = dict(titok.SIZES)
-    tiny = ['model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=16']
+    from tok1d.models.titok import TiTok
+    tiny = ['model.vq_model.num_latent_tokens=4', 'model.vq_model.codebook_size=16',
+            *vit('64x1x2')]
     size = ['dataset.preprocessing.crop_size=32', 'dataset.preprocessing.resize_shorter_edge=32']
-    try:
-        small()
-        stage1 = titok.TiTok(load_config('titok_l32_stage1', [*tiny, *size]))
-    finally: titok.SIZES.update(kept)
+    stage1 = TiTok(load_config('titok_l32_stage1', [*tiny, *size]))
     raw = as_published('titok_l32_stage2')
     torch.save(stage1.state_dict(), place/raw['experiment']['init_weight'])
     (place/'stage2.yaml').write_text(yaml.safe_dump(raw))
@@ -149,7 +140,9 @@ def test_titok_stage2(place):
 @pytest.fixture(scope='module')
 def words(place):
     "A text tower, captioned pictures, and lines of tokens with captions, as published"
-    from tok1d.models.text import TextEncoder, Vocabulary, build_tower
+    from tok1d.models.clip import build_tower
+    from tok1d.models.text import TextEncoder
+    from tok1d.models.vocabulary import Vocabulary
     said = [
         f'a {colour} {thing}' for colour in ('red', 'green', 'pale')
         for thing in ('hat', 'cat', 'sky')
@@ -174,7 +167,7 @@ def words(place):
     return [
         'model.vq_model.text_encoder=tower', 'model.vq_model.text_embed_dim=16',
         'model.vq_model.text_context_length=8', 'model.vq_model.num_latent_tokens=4',
-        'model.vq_model.codebook_size=16']
+        'model.vq_model.codebook_size=16', *vit('64x1x2')]
 
 
 def test_tatitok_and_maskgen(place, words):

@@ -4,7 +4,7 @@ Also where a checkpoint falls between two revivals; another number is told.
 """
 import shutil
 import pytest, torch
-from ranks import launch, tiny_train
+from ranks import launch, run_train
 from test_resume import arguments, pictures, records
 
 STEPS, SAVE = 12, 4
@@ -16,7 +16,7 @@ MORE = [
 
 def finish(args, world, folder):
     "Train to the end; what the first process said"
-    codes, said = launch(tiny_train, (args,), world, folder)
+    codes, said = launch(run_train, (args,), world, folder)
     assert codes == [0]*world, '\n'.join(said)
     return said[0]
 

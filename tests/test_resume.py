@@ -3,6 +3,7 @@ import multiprocessing as mp, os, random, signal, time
 import pytest, torch
 from pathlib import Path
 from PIL import Image
+from small import vit
 
 STEPS, SAVE = 14, 3
 ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
@@ -30,15 +31,13 @@ def arguments(data, out, *more):
         f'experiment.save_every={SAVE}', 'experiment.log_every=2', 'training.quantizer_start=5',
         'training.revive_until=12', 'training.revive_every=2', 'training.codebook_average=0.9',
         'losses.spread_weight=0.01', 'training.gradient_accumulation_steps=2',
-        'training.per_gpu_batch_size=2', *more
+        'training.per_gpu_batch_size=2', *vit(), *more
     ]
 
 def child(args, env):
     os.environ.update(env)
     torch.set_num_threads(1)
-    from tok1d.models import titok
     from tok1d.train.run import main
-    titok.SIZES['tiny'] = 64,2,2  # width, layers, heads: tinier than what ships
     main(args)
 
 def start(args, **env):

@@ -13,7 +13,9 @@ WORDS = 'red green blue pale dark big small hat cat robot face sky'.split()
 def captioned(tmp_path_factory):
     "Pictures with captions, and a text tower with random weights"
     import torch
-    from tok1d.models.text import TextEncoder, Vocabulary, build_tower
+    from tok1d.models.clip import build_tower
+    from tok1d.models.text import TextEncoder
+    from tok1d.models.vocabulary import Vocabulary
     base = tmp_path_factory.mktemp('text')
     data = pictures(base/'data')
     for i, f in enumerate(sorted(data.glob('*.png'))):
@@ -41,6 +43,7 @@ def tower(data, out):
         f'dataset.params.eval_shards_path_or_url={data}', 'dataset.params.mixture_weights=null',
         'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16',
         'model.text_tower.width=32', 'model.text_tower.layers=2', 'model.text_tower.embed_dim=16',
+        'model.text_tower.vit_model_size=64x2x2',
         f'training.max_train_steps={STEPS}', 'experiment.save_every=3', 'experiment.log_every=2',
         'experiment.eval_every=14', 'training.per_gpu_batch_size=4',
         'lr_scheduler.params.warmup_steps=2', 'lr_scheduler.params.decay_steps=4',
@@ -68,7 +71,7 @@ def maskgen(data, out, kind, base):
 KINDS = [pytest.param(kind, marks=pytest.mark.long) for kind in ('tatitok', 'tower', 'maskgen_vq')]
 
 @pytest.mark.parametrize('kind', [*KINDS, 'maskgen_kl'])
-def test_killed(captioned, tmp_path, kind, monkeypatch):
+def test_killed(captioned, tmp_path, kind):
     data, base = captioned
     recipes = dict(tatitok=lambda out: tatitok(data, out, base/'tower'),
                    tower=lambda out: tower(data, out))
@@ -90,19 +93,14 @@ def test_killed(captioned, tmp_path, kind, monkeypatch):
     else: assert list((out/'previews').iterdir())
     if kind.startswith('maskgen'):
         from tok1d.hub.pretrained import load_pipeline
-        from tok1d.models import titok
-        # of the tokenizer, which is tinier than what ships
-        monkeypatch.setitem(titok.SIZES, 'tiny', (64,2,2))
-        assert load_pipeline(out)(['a red hat', 'a big cat'], seed=1,
-                                  output='tensor').shape==(2, 3, 16, 16)
+        assert load_pipeline(out).tensor(['a red hat', 'a big cat'],
+                                         seed=1).shape==(2, 3, 16, 16)
 
-def test_pretokenized(captioned, tmp_path, monkeypatch):
+def test_pretokenized(captioned, tmp_path):
     "MaskGen trains on token shards with captions: ids, or moments of a VAE"
     from tok1d.config import load_config
     from tok1d.train.pretokenize import pretokenize
     from tok1d.train.run import accelerator, build
-    from tok1d.models import titok
-    monkeypatch.setitem(titok.SIZES, 'tiny', (64,2,2))
     data, base = captioned
     for kind, name in (('vq', 'vq'), ('kl', 'vae')):
         pretokenize(str(data), tmp_path/name, str(base/name), 'none', cpu=True)

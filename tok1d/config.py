@@ -4,21 +4,22 @@
 
 # %% auto #0
 __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'READERS', 'SUFFIXES', 'REFERENCES', 'EXTRA', 'opt',
-           'Experiment', 'BottleneckKeys', 'TokenizerNetwork', 'VQModel', 'GeneratorNetwork', 'Generator',
-           'MaskGenNetwork', 'MaskGen', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams', 'Preprocessing',
-           'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler', 'OptimizationKeys', 'Training',
-           'TextTower', 'Model', 'Config', 'Key', 'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path',
-           'is_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config',
-           'list_presets', 'written_out', 'anchor', 'read_file', 'load_config', 'nested', 'to_dict', 'save_config',
-           'add_section']
+           'Experiment', 'ViTSize', 'vit_size', 'BottleneckKeys', 'TokenizerNetwork', 'VQModel', 'GeneratorNetwork',
+           'Generator', 'MaskGenNetwork', 'MaskGenKeys', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams',
+           'Preprocessing', 'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler',
+           'OptimizationKeys', 'Training', 'TextTowerKeys', 'Model', 'Config', 'Key', 'nearest_keys', 'shown',
+           'shown_lines', 'PathError', 'read_path', 'is_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo',
+           'list_keys', 'resolve', 'to_config', 'list_presets', 'written_out', 'anchor', 'read_file', 'load_config',
+           'nested', 'to_dict', 'save_config', 'add_section']
 
 # %% ../nbs/00_config.ipynb #631e5e44
-import copy, difflib, glob, json, math, os, reprlib, tempfile, yaml
+import copy, difflib, glob, json, math, os, re, reprlib, tempfile, yaml
 from collections import namedtuple
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from datetime import date
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any, List, NamedTuple, Optional, Union, get_args, get_origin, get_type_hints
 from braceexpand import braceexpand
 from omegaconf import DictConfig, OmegaConf
@@ -35,9 +36,11 @@ def opt(default:Any, # Value when the key is absent; `None` where the published 
         size:Optional[int]=None, # Entries of a list
         lt:Optional[float]=None, # Accepted numbers are smaller than this
         path:bool=False, # Is it a file, a folder, or the name of a model?
+        form:Optional[tuple]=None, # Of a text: what is accepted in words, and what reads it
        ): # A dataclass field
     "A configuration key: its default, what it means, and what it accepts"
-    about = dict(help=help, choices=choices, ge=ge, gt=gt, le=le, size=size, lt=lt, path=path)
+    about = dict(help=help, choices=choices, ge=ge, gt=gt, le=le, size=size, lt=lt, path=path,
+                 form=form)
     if isinstance(default, (list, type)):
         make = default if isinstance(default, type) else lambda: list(default)
         return field(default_factory=make, metadata=about)
@@ -73,9 +76,41 @@ class Experiment:
                                                  "loaded again")
     generator_checkpoint: Optional[str] = opt(None, 'Generator weights', path=True)
 
-# %% ../nbs/00_config.ipynb #e2d732b9
-SIZES = ('tiny', 'small', 'base', 'large')
+# %% ../nbs/00_config.ipynb #0c240fba
+class ViTSize(NamedTuple):
+    "The figures of a vision transformer"
+    width:int # Channels of a token between the layers
+    layers:int
+    heads:int # Attention heads; they divide the width
 
+SIZES = MappingProxyType(dict(
+    tiny=ViTSize(256, 4, 4), # ours, for CPUs
+    small=ViTSize(512, 8, 8),
+    base=ViTSize(768, 12, 12),
+    large=ViTSize(1024, 24, 16)))
+
+# %% ../nbs/00_config.ipynb #2df42712
+_SIZE_WORDS = (f"one of {', '.join(SIZES)}, or width x layers x heads such as 64x2x2 "
+               "(the heads divide the width)")
+
+def vit_size(text:str, # A name in `SIZES`, or figures such as `64x2x2`
+            )->ViTSize:
+    "The size that is meant; `ValueError` for any other text"
+    if text in SIZES: return SIZES[text]
+    figures = re.fullmatch(r'(\d{1,8})x(\d{1,8})x(\d{1,8})', str(text), re.ASCII)
+    size = ViTSize(*map(int, figures.groups())) if figures else ViTSize(0, 0, 0)
+    known = 0<size.width<=MOST and 0<size.layers<=DEEPEST and size.heads
+    if known and size.width%size.heads==0: return size
+    raise ValueError(f"the size of a vision transformer is {_SIZE_WORDS}; got {text!r}")
+
+def _read_size(v):
+    "`v` itself, once it is known to be a size"
+    vit_size(v)
+    return v
+
+_SIZE_FORM = _SIZE_WORDS, _read_size
+
+# %% ../nbs/00_config.ipynb #e2d732b9
 @dataclass
 class BottleneckKeys:
     "What makes the tokens of a 1D tokenizer"
@@ -95,8 +130,8 @@ class BottleneckKeys:
 @dataclass
 class TokenizerNetwork(BottleneckKeys):
     "Encoder and decoder of a 1D tokenizer"
-    vit_enc_model_size: Optional[str] = opt(None, 'Size of the encoder', choices=SIZES)
-    vit_dec_model_size: Optional[str] = opt(None, 'Size of the decoder', choices=SIZES)
+    vit_enc_model_size: Optional[str] = opt(None, 'Size of the encoder', form=_SIZE_FORM)
+    vit_dec_model_size: Optional[str] = opt(None, 'Size of the decoder', form=_SIZE_FORM)
     vit_enc_patch_size: int = opt(16, 'Patch of the encoder, in pixels', gt=0, le=MOST)
     vit_dec_patch_size: int = opt(16, 'Patch of the decoder, in pixels', gt=0, le=MOST)
     num_latent_tokens: Optional[int] = opt(None, 'Tokens per image', gt=0, le=MOST)
@@ -183,7 +218,7 @@ class MaskGenNetwork:
 
 # %% ../nbs/00_config.ipynb #01035e20
 @dataclass
-class MaskGen(MaskGenNetwork):
+class MaskGenKeys(MaskGenNetwork):
     "A text-conditional generator and the settings of its sampler"
     mask_schedule_strategy: str = opt('arccos', 'Share masked at each step', choices=MASK_SCHEDULES)
     clip_denoised: Optional[float] = opt(
@@ -375,7 +410,7 @@ class Training(OptimizationKeys):
 
 # %% ../nbs/00_config.ipynb #36e0fc2d
 @dataclass
-class TextTower:
+class TextTowerKeys:
     "A small text tower, and the image tower it is trained against"
     width: Optional[int] = opt(None, 'Width of the text tower; set it to train one', gt=0, le=MOST)
     layers: int = opt(4, 'Its layers', gt=0, le=DEEPEST)
@@ -385,7 +420,7 @@ class TextTower:
     vocabulary: Optional[str] = opt(
         None, "Folder with a `vocabulary.json`; by default that of the embedded captions",
         path=True)
-    vit_model_size: str = opt('tiny', 'Size of the image tower', choices=SIZES)
+    vit_model_size: str = opt('tiny', 'Size of the image tower', form=_SIZE_FORM)
     vit_patch_size: int = opt(8, 'Its patches, in pixels', gt=0, le=MOST)
     swapped_captions: bool = opt(True, 'Contrast each image with its caption, two words swapped?')
 
@@ -396,8 +431,8 @@ class Model:
         None, 'Family of the model, if the sections do not determine it, see tok1d.families')
     vq_model: VQModel = opt(VQModel, 'A 1D tokenizer')
     generator: Generator = opt(Generator, 'A class-conditional generator')
-    maskgen: MaskGen = opt(MaskGen, 'A text-conditional generator')
-    text_tower: TextTower = opt(TextTower, 'A small text tower')
+    maskgen: MaskGenKeys = opt(MaskGenKeys, 'A text-conditional generator')
+    text_tower: TextTowerKeys = opt(TextTowerKeys, 'A small text tower')
 
 # %% ../nbs/00_config.ipynb #4e74d68a
 @dataclass
@@ -429,6 +464,7 @@ class Key(NamedTuple):
     size:Optional[int]
     lt:Optional[float]
     path:bool
+    form:Optional[tuple]
 
 # %% ../nbs/00_config.ipynb #5725b753
 def _walk(cls, prefix=''):
@@ -578,7 +614,8 @@ def cache_folder(name:str='' # A folder inside the cache
 # %% ../nbs/00_config.ipynb #20765e8a
 def _accepts(k:Key):
     "What key `k` accepts, in words"
-    what = READERS[k.type][0] if not k.choices else 'one of ' + ', '.join(k.choices)
+    what = (k.form or READERS[k.type])[0]
+    if k.choices: what = 'one of ' + ', '.join(k.choices)
     if k.many: what = f"a list{f' of {k.size}' if k.size else ''}, each entry {what}"
     if k.type is str and k.ge is not None: what = 'a whole number as text,'
     words = [(k.gt,'larger than'), (k.ge,'at least'), (k.le,'at most'), (k.lt,'smaller than')]
@@ -600,7 +637,7 @@ def _read(k:Key, v, where=''):
             if not isinstance(v, (list, tuple)) or len(v)!=(k.size or len(v)): raise ValueError
             return [_read(k._replace(many=False, optional=False), o) for o in v]
         if v is False and 'no' in k.choices: v = 'no'  # YAML reads a bare no as false
-        val = READERS[k.type][1](v)
+        val = (k.form or READERS[k.type])[1](v)
         if k.choices and val not in k.choices: raise ValueError
         if not _within(k, _int(val) if k.type is str and k.ge is not None else val):
             raise ValueError

@@ -6,7 +6,7 @@
 __all__ = ['MISTAKES', 'any_terminal', 'tell', 'say', 'one_line', 'one_line_errors', 'columns', 'terminal_width']
 
 # %% ../nbs/03_terminal.ipynb #e3c50760
-import os,shutil,sys
+import os,re,shutil,sys
 from contextlib import contextmanager
 
 # %% ../nbs/03_terminal.ipynb #bef67fe9
@@ -42,17 +42,25 @@ def one_line_errors(command:str): # What was called, such as `tok1d train`
     except MISTAKES as e: sys.exit(shown_lines(f'{command}: {e}'))
 
 # %% ../nbs/03_terminal.ipynb #2b2dd6ba
-def columns(rows:list, # Rows of values; the first is the heading
+_NUMBER = re.compile(r'[+−-]?[\d.,]*(e[+-]?\d+)?%?|–')
+
+def _cell(v)->str:
+    "Figures to four digits, nothing for `None`, anything else on one safe line"
+    from tok1d.config import shown
+    if v is None: return ''
+    return f'{v:.4g}' if isinstance(v, float) else shown(v)
+
+def columns(rows:list, # Of cells, the first is the heading; or dicts with the same keys
            )->str:
     "Format `rows` as aligned columns, with numbers to the right"
-    from tok1d.config import shown
-    rows = [[shown(c) for c in r] for r in rows]
-    widths = [max(map(len, c)) for c in zip(*rows)]
-    numeric = [all(set(r[i])<=set('0123456789.,–') for r in rows[1:]) for i in range(len(widths))]
+    if isinstance(rows[0], dict): rows = [[*rows[0]], *(r.values() for r in rows)]
+    heading,*body = [list(map(_cell, r)) for r in rows]
+    widths = [max(map(len, c)) for c in zip(heading, *body)]
+    numeric = [all(_NUMBER.fullmatch(r[i]) for r in body) for i in range(len(widths))]
     def line(r):
         cells = [c.rjust(w) if n else c.ljust(w) for c,w,n in zip(r, widths, numeric)]
         return '  '.join(cells).rstrip()
-    return '\n'.join(map(line, rows))
+    return '\n'.join(map(line, [heading, *body]))
 
 def terminal_width()->int:
     "Columns of the terminal; 10,000 when the output is not a terminal"

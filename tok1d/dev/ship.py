@@ -212,8 +212,8 @@ def sweep(name:str, each:int=16, guidances:list[float]=list(GUIDANCES),
     pipe = load_pipeline(name)
     asked = [style for style in styles() for _ in range(each)]
     def draw(guidance, temperature):
-        return pipe(asked, seed=0, batch_size=128, output='tensor', guidance=guidance,
-                    temperature=temperature)
+        return pipe.tensor(asked, seed=0, batch_size=128, guidance=guidance,
+                           temperature=temperature)
 
     rows = frechet.sweep(draw, heldout(512, 'A'), recognised(load_probe(), asked), describe,
                          guidances, temperatures)

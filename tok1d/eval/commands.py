@@ -44,11 +44,12 @@ First = Annotated[Optional[int], opt('Use only the first N; all by default.', '-
 # %% ../../nbs/eval/60_commands.ipynb #2734b281
 def say_result(r:dict, out:Path|None):
     "Print figures and unavailable ones, and store the result"
-    from tok1d.eval.protocol import in_columns, write_result
+    from tok1d.eval.protocol import write_result
+    from tok1d.terminal import columns
     p = r['protocol']
     keys = 'model','count','split','extractor','captions'
     about = ', '.join(f'{k} {p[k]}' for k in keys if p.get(k))
-    typer.echo(in_columns([(about, ''), *((k, shown(v)) for k,v in r['figures'].items())]))
+    typer.echo(columns([(about, ''), *((k, shown(v)) for k,v in r['figures'].items())]))
     for name,why in r['unavailable'].items(): typer.echo(f'{name}: unavailable. {why}')
     if out: typer.echo(f'Written: {write_result(out, r)}')
 
@@ -59,9 +60,9 @@ def shown(v)->str:
 
 def say_rows(rows:list[dict]): # One per number of tokens
     "Print rows as columns, if there are several"
-    from tok1d.eval.protocol import in_columns
+    from tok1d.terminal import columns
     body = [tuple(map(shown, r.values())) for r in rows]
-    if len(rows)>1: typer.echo('\n'+in_columns([tuple(rows[0]), *body]))
+    if len(rows)>1: typer.echo('\n'+columns([tuple(rows[0]), *body]))
 
 # %% ../../nbs/eval/60_commands.ipynb #9acd43be
 Tokens = Annotated[Optional[list[int]],

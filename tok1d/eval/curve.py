@@ -14,9 +14,10 @@ from PIL import features
 from torch import nn, Tensor
 from ..config import Table
 from ..data.tokens import fingerprint
-from .protocol import in_columns, result
+from .protocol import result
 from .reconstruction import check_count, decode_pixels, evaluate, file_scores, frontier
 from .reconstruction import measuring, psnr, token_counts
+from ..terminal import columns
 
 # %% ../../nbs/eval/38_curve.ipynb #6916216e
 class Point(NamedTuple):
@@ -117,4 +118,5 @@ def curve_table(points:Iterable[Point])->str:
     def row(p):
         return f'{p.what}, {p.how}', f'{p.bits:.0f}', f'{p.bits_per_pixel:.4f}', f'{p.psnr:.2f}'
     rows = map(row, points)
-    return in_columns([('','bits','per pixel','PSNR'), *rows])
+    return columns([('','bits','per pixel','PSNR'), *rows])
+

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PACKAGES', 'MATTERS', 'FREE', 'STAMPED', 'versions', 'device_name', 'result', 'write_result', 'read_result',
-           'Difference', 'differences', 'comparable', 'in_columns', 'comparison']
+           'Difference', 'differences', 'comparable', 'comparison']
 
 # %% ../../nbs/eval/18_protocol.ipynb #2811b81f
 import json, platform, time
@@ -15,6 +15,7 @@ import torch
 import tok1d
 from ..basics import atomic_write
 from ..config import Table, read_path, shown
+from ..terminal import columns
 
 # %% ../../nbs/eval/18_protocol.ipynb #50bf742b
 PACKAGES = 'torch','torchvision','torchmetrics','timm','open_clip_torch','torch-fidelity','pillow'
@@ -110,17 +111,6 @@ def comparable(a:dict, b:dict)->bool:
     "Are the figures of two results comparable?"
     return all(d.comparable for d in differences(a, b))
 
-# %% ../../nbs/eval/18_protocol.ipynb #4cb2fc77
-def in_columns(rows:list, # Of tuples; the first is the heading
-              )->str:
-    "Format rows as columns, names to the left and figures to the right"
-    texts = [[str(c) for c in r] for r in rows]
-    widths = [max(map(len, column)) for column in zip(*texts)]
-    def line(r):
-        figures = [c.rjust(w) for c,w in zip(r[1:], widths[1:])]
-        return '  '.join([r[0].ljust(widths[0]), *figures])
-    return '\n'.join(line(r).rstrip() for r in texts)
-
 # %% ../../nbs/eval/18_protocol.ipynb #2f155868
 def comparison(a:dict, b:dict, names:tuple=('first','second'))->str:
     "The figures of two results in columns, and whether they are comparable"
@@ -133,4 +123,5 @@ def comparison(a:dict, b:dict, names:tuple=('first','second'))->str:
     free = [say(d) for d in found if d.comparable]
     verdict = ['', 'Not comparable:', *bad] if bad else ['', 'Comparable: the protocols agree.']
     rest = ['', 'Other differences:', *free] if free else []
-    return '\n'.join([in_columns([('',*names), *rows]), *verdict, *rest])
+    return '\n'.join([columns([('',*names), *rows]), *verdict, *rest])
+

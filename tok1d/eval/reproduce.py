@@ -15,11 +15,12 @@ import tok1d
 from ..config import Table, read_path
 from .features import INCEPTION, find_weights
 from .generation import evaluate_generation
-from .protocol import in_columns, read_result
+from .protocol import read_result
 from .sampling import PUBLISHED, sample_set, sampler_settings
 from .whole_set import evaluate_tokenizer
 from ..families import family
 from ..hub.pretrained import Pretrained, find, list_pretrained
+from ..terminal import columns
 
 # %% ../../nbs/eval/50_reproduce.ipynb #bb29f9e9
 class Published(NamedTuple):
@@ -56,7 +57,7 @@ def published_table()->str:
     "The figures of all checkpoints as columns of text"
     show = lambda v: '–' if v is None else f'{v:.4g}'
     rows = [(p.name, p.figure, show(p.value), p.source) for p in list_published()]
-    return in_columns([('NAME','FIGURE','PUBLISHED','SOURCE'), *rows])
+    return columns([('NAME','FIGURE','PUBLISHED','SOURCE'), *rows])
 
 # %% ../../nbs/eval/50_reproduce.ipynb #7abf4feb
 IMAGENET = ('the 50,000 pictures of the validation set of ImageNet, as a folder or tar shards; '
@@ -148,7 +149,7 @@ def report(r:Reproduced)->str:
     "A published figure beside the measured one, as text"
     show = lambda v: '–' if v is None else f'{v:.4f}'
     line = (r.name, r.figure, show(r.published), show(r.measured), show(r.difference))
-    text = in_columns([('NAME','FIGURE','PUBLISHED','MEASURED','DIFFERENCE'), line])
+    text = columns([('NAME','FIGURE','PUBLISHED','MEASURED','DIFFERENCE'), line])
     if r.comparable: return text
     p = r.result['protocol']
     how = f"{p['count']} pictures, {p['extractor']}"

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NO_WEIGHTS', 'AVERAGED', 'RAW', 'COUNTERS', 'WRAPPERS', 'WEIGHT_FILES', 'Encoded', 'load_weights', 'unwrap',
-           'BaseModel', 'check_depth', 'weights_file', 'BaseGenerator']
+           'BaseModel', 'LoadedTensors', 'check_depth', 'weights_file', 'BaseGenerator']
 
 # %% ../../nbs/models/05_base.ipynb #b2027c6a
 import json,pickle,re,warnings,zipfile
@@ -206,30 +206,30 @@ def _save_pretrained(self:BaseModel, save_directory:Path):
         save_file(sd, f, metadata={'format':'pt'})
 
 # %% ../../nbs/models/05_base.ipynb #9c45d2f8
+class LoadedTensors(NamedTuple):
+    "What did not match when a state dict was copied into a model"
+    missing:list # Names of the model that the state dict lacks
+    extra:list # Names of the state dict that the model lacks
+
 @patch
 def load_tensors(self:BaseModel,
                  sd:dict[str,Tensor], # State dict, e.g. from `load_weights`
                  strict:bool=True, # Refuse missing, unexpected and misshapen entries?
-                )->tuple[list[str],list[str]]: # Names missing in `sd`, names of `sd` not used
+                )->LoadedTensors:
     "Copy a state dict into the model, casting to its dtype; `ValueError` says what does not fit"
     own = self.state_dict()
-    wrong = [
-        f"{k} {tuple(sd[k].shape)} instead of {tuple(own[k].shape)}" for k in own
-        if k in sd and sd[k].shape!=own[k].shape
-    ]
+    wrong = [f"{k} {tuple(sd[k].shape)} instead of {tuple(own[k].shape)}" for k in own
+             if k in sd and sd[k].shape!=own[k].shape]
     missing,extra = self._state_diff(own, sd)
     if strict and (wrong or missing or extra):
-        parts = [
-            f"{w}: {_few(v)}"
-            for w,v in (('missing',missing),('unexpected',extra),('wrong shape',wrong)) if v
-        ]
+        found = {'missing': missing, 'unexpected': extra, 'wrong shape': wrong}
+        parts = [f"{what}: {_few(names)}" for what,names in found.items() if names]
         raise ValueError(f"these weights do not fit {type(self).__name__} as configured. " +
                          '; '.join(parts) +
                          ". Check that the configuration is the checkpoint's own.")
-    self.load_state_dict({k:v
-                          for k,v in sd.items() if k in own and v.shape==own[k].shape},
-                         strict=False)
-    return missing,extra
+    fit = {k:v for k,v in sd.items() if k in own and v.shape==own[k].shape}
+    self.load_state_dict(fit, strict=False)
+    return LoadedTensors(missing, extra)
 
 # %% ../../nbs/models/05_base.ipynb #7e9b6e6f
 @patch

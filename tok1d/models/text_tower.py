@@ -6,18 +6,21 @@
 __all__ = ['embedded_vocabulary', 'check_tower', 'TextTower']
 
 # %% ../../nbs/models/67_text_tower.ipynb #7b5e7ac5
-import json,math
+import math
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from importlib import resources
 from pathlib import Path
 from torch import nn,Tensor
-from ..basics import atomic_write
+from ..config import vit_size
 from ..families import Family,register
 from .base import BaseModel
 from .layers import init_linear,sincos_positions
-from .text import CONFIG, TextEncoder, Vocabulary, build_tower
-from .titok import SIZES,TiTokEncoder
+from .clip import build_tower
+from .text import TextEncoder
+from .titok import TiTokEncoder
+from .tower_files import save_tower_config
+from .vocabulary import Vocabulary
 
 # %% ../../nbs/models/67_text_tower.ipynb #4498ec42
 def embedded_vocabulary()->Path:
@@ -52,8 +55,9 @@ class TextTower(BaseModel):
                         width=c.width, heads=c.heads, layers=c.layers)
         self.cfg = dict(embed_dim=c.embed_dim, text_cfg=text_cfg)
         self.text = build_tower(self.cfg)
-        self.visual = TiTokEncoder(size, c.vit_patch_size, c.vit_model_size, 1, c.embed_dim)
-        self.visual_token = nn.Parameter(torch.randn(1, SIZES[c.vit_model_size][0]))
+        vit = vit_size(c.vit_model_size)
+        self.visual = TiTokEncoder(size, c.vit_patch_size, vit, 1, c.embed_dim)
+        self.visual_token = nn.Parameter(torch.randn(1, vit.width))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1/.07)))
         self.visual.apply(lambda m: init_linear(m, None))
         pos = self.visual.positional_embedding
@@ -87,8 +91,7 @@ def text_encoder(self:TextTower)->TextEncoder:
 def _save_pretrained(self:TextTower, save_directory:Path):
     "Both halves, and what makes the folder a text tower of OpenCLIP's format"
     BaseModel._save_pretrained(self, save_directory)
-    with atomic_write(Path(save_directory)/CONFIG) as f:
-        Path(f).write_text(json.dumps(dict(model_cfg=self.cfg), indent=1)+'\n', encoding='utf-8')
+    save_tower_config(self.cfg, save_directory)
     self.vocabulary.save(save_directory)
 
 # %% ../../nbs/models/67_text_tower.ipynb #27d31662

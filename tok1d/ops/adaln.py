@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LARGEST', 'ROWS', 'forward_ref', 'backward_ref', 'wide_at', 'norm_row', 'adaln_kernel', 'forward_triton', 'adaln_row',
            'branch_row', 'adaln_rows', 'put', 'adaln_grad_kernel', 'launch_backward', 'backward_triton', 'adaln_op',
-           'adaln_grad_op', 'AdaLN', 'adaln', 'adaln_or_plain', 'variants']
+           'adaln_grad_op', 'Modulated', 'adaln', 'adaln_or_plain', 'variants']
 
 # %% ../../nbs/ops/20_adaln.ipynb #03a14318
 import torch, torch.nn.functional as F
@@ -314,7 +314,7 @@ def _grad(ctx, dr, dy, _mean, _rstd):
 adaln_op.register_autograd(_grad, setup_context=_keep)
 
 # %% ../../nbs/ops/20_adaln.ipynb #5338f888
-class AdaLN(NamedTuple):
+class Modulated(NamedTuple):
     "The residual stream, and the input of the next layer"
     x:Tensor # With the branch added; `x` itself if there is none
     y:Tensor # Normalised and modulated
@@ -345,7 +345,7 @@ def adaln(x:Tensor, # Residual stream, `b n d` or `n d`
           weight:Tensor|None=None, # Weight of the norm, `d`
           bias:Tensor|None=None, # Bias of the norm, `d`
           eps:float=1e-6, # Added to the variance
-         )->AdaLN:
+         )->Modulated:
     "Add the gated branch, normalise and modulate (adaLN-Zero: Peebles and Xie 2023, §3.2)"
     mods = [t for t in (shift,scale,gate) if t is not None]
     _check(x, mods, branch, gate, weight, bias)
@@ -355,17 +355,17 @@ def adaln(x:Tensor, # Residual stream, `b n d` or `n d`
             None if t is None else t[None] for t in (x,shift,scale,branch,gate)]
     r,y,*_ = adaln_op(x, branch, gate, shift, scale, weight, bias, eps)
     out = x if branch is None else r,y
-    return AdaLN(*[t[0] for t in out] if flat else out)
+    return Modulated(*[t[0] for t in out] if flat else out)
 
 # %% ../../nbs/ops/20_adaln.ipynb #7f7bc05c
 def adaln_or_plain(x:Tensor, # This and the others as for `adaln`
                    shift:Tensor, scale:Tensor, branch:Tensor|None=None, gate:Tensor|None=None,
-                   weight:Tensor|None=None, bias:Tensor|None=None, eps:float=1e-6)->AdaLN:
+                   weight:Tensor|None=None, bias:Tensor|None=None, eps:float=1e-6)->Modulated:
     "adaLN by the op if it is faster or was requested, else by the plain formula"
     if use_op('adaln', _size(x), x, shift, scale, branch, gate, weight, bias):
         return adaln(x, shift, scale, branch, gate, weight, bias, eps)
     if branch is not None: x = x + gate*branch
-    return AdaLN(x, F.layer_norm(x, x.shape[-1:], weight, bias, eps)*(1+scale) + shift)
+    return Modulated(x, F.layer_norm(x, x.shape[-1:], weight, bias, eps)*(1+scale) + shift)
 
 # %% ../../nbs/ops/20_adaln.ipynb #bc4cf0ea
 def variants()->list[Variant]:

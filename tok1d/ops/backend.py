@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BACKENDS', 'DTYPES', 'CHIPS', 'TYPES', 'kernel', 'interpreting', 'asked', 'use_ops', 'obstacle', 'gate_file',
            'read_gates', 'card', 'gate', 'set_gate', 'use_triton', 'use_op', 'Variant', 'resources', 'compiled',
-           'compile_ops', 'table']
+           'compile_ops']
 
 # %% ../../nbs/ops/05_backend.ipynb #40812acd
 import json,os,re,subprocess,sys,tempfile
@@ -183,12 +183,3 @@ def compile_ops(*modules:str, # Such as `tok1d.ops.nearest`; each has a function
         if run.returncode: raise RuntimeError(run.stderr)
         return json.loads(run.stdout.splitlines()[-1])
     return [compiled(v, c) for m in modules for v in import_module(m).variants() for c in chips]
-
-# %% ../../nbs/ops/05_backend.ipynb #43ddf050
-def table(rows:list[dict], # With the same keys
-         )->str:
-    "Format rows as aligned columns"
-    def written(v): return f'{v:.4g}' if isinstance(v, float) else '' if v is None else str(v)
-    text = [[*rows[0]], *([written(v) for v in r.values()] for r in rows)]
-    width = [max(map(len, column)) for column in zip(*text)]
-    return '\n'.join('  '.join(c.ljust(w) for c,w in zip(row, width)).rstrip() for row in text)

@@ -12,7 +12,7 @@ import torch
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fastcore.basics import patch
 from torch import nn, Tensor
-from ..basics import choice, is_whole, plain, to_pil, whole
+from ..basics import is_whole, plain, to_pil, whole
 from .schedules import run_seed
 
 # %% ../../nbs/sample/40_pipeline.ipynb #65ace4b4
@@ -179,18 +179,28 @@ def _draw(self:Pipeline, asked, seeds, bar, **settings):
 
 # %% ../../nbs/sample/40_pipeline.ipynb #f0c01d06
 @patch
+def tensor(self:Pipeline,
+           labels, # A class (id or name), or one for each picture
+           seed:int|list|None=None, # Of the first picture, or one for each
+           batch_size:int=32, # Pictures at a time
+           progress:bool|None=None, # A bar?
+           **settings, # Of the sampler
+          )->Tensor: # `b 3 h w` in [0, 1], float32
+    "Pictures of classes as a tensor"
+    lines = self.tokens(labels, seed, batch_size, progress, **settings)
+    return self.decode(lines, batch_size, labels)
+
+@patch
 def __call__(self:Pipeline,
              labels, # A class (id or name), or one for each picture
              seed:int|list|None=None, # Of the first picture, or one for each
              batch_size:int=32, # Pictures at a time
-             output:str='pil', # `pil`, or `tensor` for `b 3 h w` in [0, 1]
              progress:bool|None=None, # A bar?
              **settings, # Of the sampler
-            )->list|Tensor: # PIL images, unless asked otherwise
+            )->list: # PIL images
     "Pictures of classes"
-    output = choice('output', output, ('pil','tensor'))
-    x = self.decode(self.tokens(labels, seed, batch_size, progress, **settings), batch_size, labels)
-    return x if output=='tensor' else [to_pil(y.cpu()) for y in x]
+    x = self.tensor(labels, seed, batch_size, progress, **settings)
+    return [to_pil(y.cpu()) for y in x]
 
 # %% ../../nbs/sample/40_pipeline.ipynb #e3239ead
 @patch

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['AUGMENTATIONS', 'LABELS', 'LOOSE', 'adm_resize', 'middle', 'adm_crop', 'Variants', 'centre', 'crops', 'augmented',
-           'make_variants', 'labelled', 'Images', 'encode', 'EncodeJob', 'Encoded', 'asked', 'same', 'write_manifest',
-           'begin', 'finish', 'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser', 'main']
+           'make_variants', 'labelled', 'Images', 'encode', 'EncodeJob', 'EncodedRange', 'asked', 'same',
+           'write_manifest', 'begin', 'finish', 'is_done', 'run', 'make_job', 'pretokenize', 'plan', 'report', 'parser',
+           'main']
 
 # %% ../../nbs/train/70_pretokenize.ipynb #c0309925
 import json, sys, warnings
@@ -215,7 +216,7 @@ class EncodeJob(NamedTuple):
         return [f'{k:06}.safetensors' for k in range(-(-self.images//self.shard_size))]
 
 # %% ../../nbs/train/70_pretokenize.ipynb #3c6cca13
-class Encoded(NamedTuple):
+class EncodedRange(NamedTuple):
     "The result of encoding some images"
     parts:list # For each batch: name → array, a row for each variant of each image
     labels:list # `LABELS` of each image
@@ -223,9 +224,9 @@ class Encoded(NamedTuple):
 
 @patch
 def encode_range(self:EncodeJob, first:int, last:int, # Images, `last` not among them
-                 bar)->Encoded: # tqdm
+                 bar)->EncodedRange: # tqdm
     "Encode some images in batches; skip and record those that cannot be read"
-    found = Encoded([], [], [])
+    found = EncodedRange([], [], [])
     images = Images(self.sources, first, last, self.variants, self.seed, self.filtered)
     for batch in DataLoader(images, self.batch_size, num_workers=self.num_workers,
                             collate_fn=list):

@@ -1,0 +1,26 @@
+"A public class means one thing across the package"
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TWICE = {  # class → why two modules may define it
+    'Settings': "each sampler's module has its own, beside its `sample` and `settings_of`",
+}
+
+
+def public_classes():
+    "Name → the modules whose top level defines it"
+    found = defaultdict(set)
+    for path in (ROOT/'tok1d').rglob('*.py'):
+        for node in ast.parse(path.read_text(encoding='utf-8')).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith('_'):
+                found[node.name].add(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def test_classes_are_defined_once():
+    twice = {name: sorted(where) for name, where in public_classes().items() if len(where) > 1}
+    new = {name: where for name, where in twice.items() if name not in TWICE}
+    assert not new, 'rename one of each: a reader should not have to ask which is meant'
+    assert set(TWICE) <= set(twice), 'an exception that is no longer needed'
