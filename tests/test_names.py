@@ -4,9 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TWICE = {  # class → why two modules may define it
-    'Settings': "each sampler's module has its own, beside its `sample` and `settings_of`",
-}
+TWICE = {}  # class → why two modules may define it
 
 
 def public_classes():

@@ -47,8 +47,9 @@ class Lambda(nn.Module):
     def forward(self, x): return self.f(x)
 
 PROBE = Path(tok1d.__file__).parent/'weights'/'tok1d-tiny-probe'/'model.safetensors'
-RECIPES['tok1d-probe'] = FeatureRecipe(str(PROBE), 'ships with tok1d', 64, 'bicubic, antialiased', _probe,
-                                note='96 numbers, for our own pictures; nothing published')
+RECIPES['tok1d-probe'] = FeatureRecipe(str(PROBE), 'ships with tok1d', 64, 'bicubic, antialiased',
+                                       _probe,
+                                       note='96 numbers, for our own pictures; nothing published')
 
 
 # %% ../../nbs/eval/15_features.ipynb #8812bff9

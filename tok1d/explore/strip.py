@@ -85,8 +85,8 @@ def strip_state(ti:TokenImage,
     size = [] if a is None else a.size.tolist()
     top = max([*size, 1e-9])
     return dict(what='channel 0' if real else 'code', labels=[*labels], colours=colours, inks=inks,
-                shades=[x/top for x in size], notes=[f'changes the picture by {x:.1%}' for x in size],
-                dropped=sorted(ti.dropped))
+                shades=[x/top for x in size],
+                notes=[f'changes the picture by {x:.1%}' for x in size], dropped=sorted(ti.dropped))
 
 @patch
 def show(self:TokenStrip,
