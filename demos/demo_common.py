@@ -46,7 +46,7 @@ CSS = """
 .tok1d-film button { border: 1px solid currentColor; border-radius: 6px }
 .tok1d-film input { accent-color: #ea580c }
 @media (max-width: 640px) {
-  .tab-container button { padding: 0 6px !important; font-size: .9rem }
+  .tab-container button { padding: 0 4px !important; font-size: .78rem !important }
   .examples, .examples .grid-wrap { min-width: 0; max-width: calc(100vw - 64px); overflow-x: auto }
   .examples .grid-container { grid-auto-flow: column; grid-template-columns: none;
                               grid-auto-columns: 56px }

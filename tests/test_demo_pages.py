@@ -195,13 +195,50 @@ def test_by_hand(url, browser, files, tmp_path):
     page.locator('#draw-class').wait_for(state='hidden')
     page.screenshot(path=tmp_path/'draw.png')
 
+def test_workbench_by_hand(url, browser, tmp_path):
+    page = browser(url)
+    page.get_by_role('tab', name='Workbench').click()
+    page.locator('#bench-strip [role=option]').first.wait_for(timeout=60000)
+    said = lambda: page.locator('#bench-past').inner_text()
+    until(lambda: said() == 'encoded', 'a picture is there')
+    page.locator('#bench-strip [role=listbox]').focus()
+    for key in 'ArrowRight', 'Shift+ArrowRight', 'Shift+ArrowRight', 'Space':
+        page.keyboard.press(key)
+    until(lambda: said().endswith('drop(1, 2, 3)'), 'the space bar drops the chosen tokens')
+    assert page.locator('#bench-strip .tok1d-gone').count() == 3
+    assert 'drop(1, 2, 3)' in page.locator('#bench-code').inner_text()
+    page.keyboard.press('Control+z')
+    until(lambda: said() == 'encoded', 'and Ctrl+Z brings them back')
+    page.locator('#bench-strip [role=option]').nth(5).click()
+    page.locator('#bench-take').click()
+    until(lambda: said().endswith('take(other, [5])'), 'the token of another picture')
+    kept = page.locator('#bench-json textarea').input_value()
+    page.locator('#bench-undo').click()
+    until(lambda: said() == 'encoded', 'undone')
+    page.locator('#bench-json textarea').fill(kept)
+    page.locator('#bench-load').click()
+    until(lambda: page.locator('#bench-json textarea').input_value() == kept and
+          json.loads(kept)['tokens'][5] == int(page.locator('#bench-strip .tok1d-id').nth(5)
+                                               .inner_text()), 'a saved state')
+    page.screenshot(path=tmp_path/'bench.png')
+
+@pytest.mark.parametrize('state', ['', '[]', '{"format": "x"}', None, 3])
+def test_states_that_are_none(url, state):
+    config = json.loads(urllib.request.urlopen(f'{url}/config', timeout=60).read())
+    load_one, = [f for f in config['dependencies']
+                 if len(f['inputs']) == 1 and f['targets'] and f['targets'][0][1] == 'click'
+                 and len(f['outputs']) == 10]
+    said = post(f'{url}/gradio_api/run/predict',
+                dict(data=[state], fn_index=load_one['id'], session_hash='me'))
+    assert 'Traceback' not in said and 'error' in said.lower()
+
 @pytest.mark.parametrize('width', [1200, 400])
 def test_pages_fit(url, browser, width):
     "Nothing hangs out of any tab"
     page = browser(url, width=width)
-    for name, there in ('Interpolation', '#way-film img'), ('Generation',
-                                                            '#draw-film img'), ('Token count',
-                                                                                '#difference img'):
+    tabs = {'Interpolation': '#way-film img', 'Generation': '#draw-film img',
+            'Workbench': '#bench-strip [role=option]', 'Token count': '#difference img'}
+    for name, there in tabs.items():
         page.get_by_role('tab', name=name).click()
         page.locator(there).first.wait_for(state='attached', timeout=60000)
         assert page.evaluate('document.documentElement.scrollWidth') <= width, name

@@ -18,6 +18,7 @@ from tok1d.explore.attribution import without
 from tok1d.explore.show import bits_text, enlarge, figures_html, heat, psnr_text
 from tok1d.explore.strip import strip_state
 from tok1d.explore.tokens import TokenImage, check_places
+from tok1d.explore.workbench import with_dropped
 from tok1d.hub.pretrained import DEFAULT, load
 from tok1d.reports import tokenizer as opened
 
@@ -33,6 +34,8 @@ SCRIPT = f'const MODULE = {MODULE}\n' + Path(__file__).with_name('strip.js').rea
 CSS = PACKAGE.joinpath('strip.css').read_text('utf-8') + """
 #bench-results .html-container { padding: 0 }
 #bench-strip, #bench-strip .html-container { overflow: visible }
+#bench-strip { --jp-ui-font-color1: var(--body-text-color);
+               --jp-layout-color0: var(--background-fill-primary) }
 """
 WAITING, DONE = common.waiting('bench-results')
 NAMES = ('original', 'from its tokens', 'difference', 'chosen tokens')
@@ -64,10 +67,7 @@ def by_strip(ti, line):
     "What was done on the strip itself"
     if line['asked'] == 'undo': return ti.undo()
     if line['asked'] == 'redo': return ti.redo()
-    wanted = {*check_places(ti, line['dropped'])}
-    lost, back = sorted(wanted - ti.dropped), sorted(ti.dropped - wanted)
-    if lost: ti = ti.drop(*lost)
-    return ti.restore(*back) if back else ti
+    return with_dropped(ti, check_places(ti, line['dropped']))
 
 
 def build(model=None, # Tokenizer; the shipped one when None
