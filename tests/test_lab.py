@@ -24,31 +24,40 @@ def notebook(*sources):
                 kernelspec=dict(display_name='Python 3', language='python', name='python3')),
             nbformat=4, nbformat_minor=5))
 
-@pytest.fixture
-def lab(tmp_path):
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory): return tmp_path_factory.mktemp('lab')
+
+@pytest.fixture(scope='module')
+def lab(folder):
     "A JupyterLab in an empty folder, with no settings of whoever runs the tests"
     env = {
-        f'{v}_DIR': str(tmp_path/v)
+        f'{v}_DIR': str(folder/v)
         for v in ('JUPYTER_CONFIG', 'JUPYTER_DATA', 'JUPYTER_RUNTIME', 'JUPYTERLAB_SETTINGS',
                   'JUPYTERLAB_WORKSPACES')
     }
-    with serving('-m', 'jupyterlab', *FLAGS, path='/api', cwd=tmp_path,
-                 env=dict(env, IPYTHONDIR=str(tmp_path/'ipython'))) as url:
+    with serving('-m', 'jupyterlab', *FLAGS, path='/api', cwd=folder,
+                 env=dict(env, IPYTHONDIR=str(folder/'ipython'))) as url:
         yield url
 
-def test_explorer_in_lab(lab, browser, tmp_path):
-    (tmp_path/'w.ipynb').write_text(
-        notebook(
-            'from tok1d.explore.widgets import TokenExplorer\nexplorer = TokenExplorer()\nexplorer')
-    )
+@pytest.fixture
+def opened(lab, browser, folder):
+    "`page = opened(*sources)`: a notebook with these cells, all of them run"
+    def run(*sources):
+        (folder/'w.ipynb').write_text(notebook(*sources))
+        page = browser(f'{lab}/lab/tree/w.ipynb?reset', height=1100)
+        page.locator('.jp-NotebookPanel .jp-Cell').first.wait_for(timeout=90000)
+        page.wait_for_function(IDLE, timeout=90000)
+        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        return page
+    return run
+
+def test_explorer_in_lab(opened, tmp_path):
     good, broken = tmp_path/'mine.png', tmp_path/'broken.png'
     photos()[2][1].save(good)
     broken.write_bytes(b'no picture')
 
-    page = browser(f'{lab}/lab/tree/w.ipynb?reset', height=1100)
-    page.locator('.jp-NotebookPanel .jp-Cell').first.wait_for(timeout=90000)
-    page.wait_for_function(IDLE, timeout=90000)
-    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page = opened(
+        'from tok1d.explore.widgets import TokenExplorer\nexplorer = TokenExplorer()\nexplorer')
     images = page.locator('.jp-OutputArea img.widget-image')
     images.nth(3).wait_for(timeout=90000)
     original, reconstruction = images.nth(0), images.nth(1)
@@ -76,3 +85,65 @@ def test_explorer_in_lab(lab, browser, tmp_path):
     page.locator('.widget-checkbox input').check()
     until(lambda: pixels(reconstruction) != searched, 'a search changes the reconstruction')
     page.screenshot(path=tmp_path/'lab.png')
+
+WIDGETS = """import ipywidgets as W
+from tok1d.explore.rates import RateExplorer
+from tok1d.explore.widgets import GenerationExplorer, InterpolationExplorer, Microscope
+from tok1d.explore.workbench import Workbench
+W.VBox([Workbench(), RateExplorer(), InterpolationExplorer(steps=4), GenerationExplorer(count=1),
+        Microscope()])"""
+
+def test_widgets_in_lab(opened, tmp_path):
+    "Each by keyboard or mouse, in one notebook"
+    page = opened(WIDGETS) # in one cell: the notebook takes cells out that are not in sight
+    page.get_by_role('button', name='Draw these again').wait_for(timeout=90000)
+    each = page.locator('.jp-OutputArea-output .widget-vbox').first.locator('> .widget-vbox')
+    bench, rates, between, maker, scope = (each.nth(i) for i in range(5))
+    for part in by_keyboard_on_the_strip, by_mouse_on_the_strip: part(page, bench)
+    slider_moves(page, rates, 'rates', 2)
+    slider_moves(page, between, 'interpolation', 0, -1)
+    slider_moves(page, maker, 'generation', 0, -1)
+    slider_moves(page, scope, 'microscope', 0, -2)
+    again = scope.get_by_role('button', name='Draw these again')
+    seen = pixels(scope.locator('img.widget-image').nth(0))
+    again.click()
+    until(lambda: pixels(scope.locator('img.widget-image').nth(0)) != seen, 'tokens drawn again')
+    page.screenshot(path=tmp_path/'widgets.png')
+
+def slider_moves(page, widget, what, image, slider=0):
+    "An arrow key on a slider of `widget` changes its picture"
+    picture = widget.locator('img.widget-image').nth(image)
+    before = settled(picture, .5)
+    widget.locator('.noUi-handle:visible').nth(slider).focus()
+    page.keyboard.press('ArrowLeft')
+    until(lambda: pixels(picture) != before, f'{what}: the picture follows the slider')
+
+def by_keyboard_on_the_strip(page, bench):
+    "Drop two tokens, take it back, do it again, without a mouse"
+    picture = bench.locator('img.widget-image').nth(1)
+    strip = bench.get_by_role('listbox')
+    whole = settled(picture, .5)
+    strip.focus()
+    for key in 'End', 'Shift+ArrowLeft', 'Space': page.keyboard.press(key)
+    gone = bench.locator('.tok1d-gone')
+    until(lambda: gone.count() == 2 and pixels(picture) != whole, 'two tokens are dropped')
+    page.keyboard.press('Control+z')
+    until(lambda: gone.count() == 0 and pixels(picture) == whole, 'and are back')
+    page.keyboard.press('Control+Shift+z')
+    until(lambda: gone.count() == 2, 'and gone again')
+    page.keyboard.press('Delete')
+    until(lambda: gone.count() == 2, 'they stay so')
+    assert page.locator('.jp-Cell').count() == 1, 'the notebook heeds no key of the strip'
+
+def by_mouse_on_the_strip(page, bench):
+    "Drag over tokens, take those of another picture, and start again"
+    picture = bench.locator('img.widget-image').nth(1)
+    tokens = bench.locator('[data-place]')
+    before = settled(picture, .5)
+    tokens.nth(2).drag_to(tokens.nth(6))
+    until(lambda: bench.locator('[aria-selected=true]').count() == 5, 'five are chosen')
+    bench.get_by_role('button', name='Take its tokens').click()
+    until(lambda: pixels(picture) != before, 'they come from another picture')
+    until(lambda: bench.locator('.tok1d-shaded').count() == 1, 'bars are back')
+    bench.get_by_role('button', name='Start again').click()
+    until(lambda: bench.locator('.tok1d-gone').count() == 0, 'all tokens are back')

@@ -137,10 +137,11 @@ def screen(self:Workbench)->list[W.Widget]:
 def parts(self:Workbench, by:str|None)->list[W.Widget]:
     "Make the parts, and put them in order"
     choosers = self.choosers()
-    line = self.line(by)
+    strip,drop,bars = self.line(by)
     changers = self.changers()
     message,pictures,*below = self.screen()
-    return [*choosers, message, pictures, *line, *changers, *below]
+    # the strip and the picture it changes are in sight at once, on a phone as well
+    return [*choosers, message, strip, drop, pictures, bars, *changers, *below]
 
 @patch
 def listen(self:Workbench):
@@ -153,6 +154,7 @@ def listen(self:Workbench):
     self.strip.on_ask(self.undo, self.redo)
     self.keep.observe(lambda c: self.keep_first(c.new), 'value')
     self.by.observe(lambda _: self.latest.ask(self.paint), 'value')
+
 @patch
 def picked(self:Workbench, change): self.safely(lambda: self.encode(self.images[change.new]))
 
