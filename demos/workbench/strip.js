@@ -37,16 +37,20 @@ const model = {
 }
 
 const source = URL.createObjectURL(new Blob([MODULE], {type: 'text/javascript'}))
+
+function hear() {
+  const said = props.value ?? {}
+  if ((said.turn ?? turn) < turn) return
+  const {selected, cursor, ...rest} = said
+  Object.assign(state, plain, rest, {selected: state.selected, cursor: state.cursor})
+  const last = Math.max(0, state.labels.length - 1)
+  state.selected = state.selected.filter(i => i <= last)
+  state.cursor = Math.min(state.cursor, last)
+  fire(Object.keys(plain))
+}
+
+watch('value', hear)  // before the module is there: the first answer may come earlier
 import(source).then(module => {
   module.default.render({model, el: element.querySelector('.strip')})
-  watch('value', () => {
-    const said = props.value ?? {}
-    if ((said.turn ?? turn) < turn) return
-    const {selected, cursor, ...rest} = said
-    Object.assign(state, plain, rest, {selected: state.selected, cursor: state.cursor})
-    const last = Math.max(0, state.labels.length - 1)
-    state.selected = state.selected.filter(i => i <= last)
-    state.cursor = Math.min(state.cursor, last)
-    fire(Object.keys(plain))
-  })
+  hear()
 })
