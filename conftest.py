@@ -3,6 +3,7 @@ import multiprocessing as mp
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT/'tests/support'))  # what tests of several rooms share
 # seconds a notebook may take; the slowest needs a tenth of it, the rest is for busy machines
 TIMEOUT = 900
 PRELOAD = ['torch', 'torchvision', 'torchmetrics', 'open_clip', 'matplotlib.pyplot', 'execnb.shell',

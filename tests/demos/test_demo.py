@@ -17,7 +17,7 @@ from tok1d.explore.show import bits_text, psnr_text, view_pictures
 from tok1d.explore.tokens import TokenImage, explore_tokens
 from tok1d.hub.pretrained import load
 
-APP = Path(__file__).parents[1]/'demos/token_count/app.py'
+APP = Path(__file__).parents[2]/'demos/token_count/app.py'
 
 @pytest.fixture(scope='module')
 def url():

@@ -4,7 +4,7 @@ import pytest, torch
 from pathlib import Path
 from ranks import finish, places
 from safetensors.torch import load_file
-from test_resume import arguments, pictures, start
+from tiny_runs import arguments, pictures, start
 
 MORE = ('training.max_train_steps=6', 'experiment.save_every=2', 'training.quantizer_start=3',
         'training.gradient_accumulation_steps=1', 'losses.discriminator_start=2',
@@ -48,7 +48,7 @@ def test_as_many_as_one(data, tmp_path):
 def test_accelerate_launch(data, tmp_path):
     "The documented command, for real"
     env = os.environ | dict(OMP_NUM_THREADS='1', ACCELERATE_USE_CPU='true', PYTHONPATH=str(
-        Path(__file__).parents[1]))
+        Path(__file__).parents[2]))
     cmd = [
         sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_processes', '2',
         '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no',

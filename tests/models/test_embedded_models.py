@@ -9,7 +9,7 @@ import pytest
 from tok1d.cli import app
 from typer.testing import CliRunner
 
-WEIGHTS = Path(__file__).parents[1]/'tok1d'/'weights'
+WEIGHTS = Path(__file__).parents[2]/'tok1d'/'weights'
 MAX_SIZE = 60e6  # bytes
 
 def draw(out, *args):

@@ -1,4 +1,4 @@
-"What the published models compute, on weights that anyone can redraw (tests/parity)"
+"What the published models compute, on weights that anyone can redraw (tests/support/parity)"
 import pytest
 import generator_cases as cases
 from parity_case import Case

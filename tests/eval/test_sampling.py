@@ -13,7 +13,7 @@ EACH, PART = 4, 16  # 76 pictures of 19 classes, in 5 parts
 
 def start(out, rank=0, world=1, batch=16):
     env = os.environ | dict(RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank),
-                            OMP_NUM_THREADS='1', PYTHONPATH=str(Path(__file__).parents[1]))
+                            OMP_NUM_THREADS='1', PYTHONPATH=str(Path(__file__).parents[2]))
     command = [
         sys.executable, '-m', 'tok1d', 'sample', 'tok1d-tiny-rar', '-n',
         str(EACH), '--part',

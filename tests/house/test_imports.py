@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from import_rule import imported, sources, violations
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HEAVY = ('gradio IPython ipykernel ipywidgets jupyter_client jupyterlab open_clip '
          'webdataset accelerate').split(
 )

@@ -1,6 +1,6 @@
 """Generators against the parity cases, and with ops against without
 
-For tests/test_parity.py, which runs them in a process where Triton interprets kernels, too.
+For tests/models/test_parity.py, which runs them in a process where Triton interprets kernels, too.
 """
 from functools import wraps
 from importlib import import_module

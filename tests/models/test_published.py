@@ -12,7 +12,7 @@ import torch
 import yaml
 from PIL import Image
 from small import vit
-from test_pretokenize import ctx
+from tiny_tokens import ctx
 
 from tok1d.config import load_config, nested, read_file, to_config
 from tok1d.hub import pretrained

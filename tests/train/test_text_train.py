@@ -4,8 +4,8 @@ And a killed run equals one that never was.
 """
 import json
 import pytest
-from test_pretokenize import tokenizer
-from test_resume import STEPS, arguments, finish, kill_when, pictures, same_run
+from tiny_tokens import tokenizer
+from tiny_runs import STEPS, arguments, finish, kill_when, pictures, same_run
 
 WORDS = 'red green blue pale dark big small hat cat robot face sky'.split()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 IGNORE = shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints')
 MAX_SIZE = 60e6  # bytes
 

@@ -3,7 +3,7 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TWICE = {}  # class → why two modules may define it
 
 

@@ -5,7 +5,7 @@ Also where a checkpoint falls between two revivals; another number is told.
 import shutil
 import pytest, torch
 from ranks import launch, run_train
-from test_resume import arguments, pictures, records
+from tiny_runs import arguments, pictures, records
 
 STEPS, SAVE = 12, 4
 MORE = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
 MODULES = sorted(p for part in ('tests', 'demos', '.ci') for p in (ROOT/part).rglob('*.py'))
 MAX_WIDTH = 100     # columns of code: what the docs show without a scroll bar

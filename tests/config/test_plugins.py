@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT/'nbs'/'tutorials'/'60_add_your_own.ipynb'
 
 COMMANDS = '''

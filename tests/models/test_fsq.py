@@ -2,7 +2,7 @@
 import pytest
 import torch
 from small import vit
-from test_pretokenize import pictures
+from tiny_tokens import pictures
 from torch.testing import assert_close
 
 CODES = 2*3*5

@@ -19,7 +19,7 @@ from tok1d.explore.interpolate import interpolate, smoothness
 from tok1d.explore.tokens import TokenImage
 from tok1d.hub.pretrained import load
 
-DEMOS = Path(__file__).parents[1]/'demos'
+DEMOS = Path(__file__).parents[2]/'demos'
 
 @pytest.fixture(scope='module')
 def url():

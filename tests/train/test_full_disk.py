@@ -2,7 +2,7 @@
 import os, resource, signal, subprocess, time
 import pytest
 from ranks import begin, launch, run_train
-from test_resume import arguments, pictures
+from tiny_runs import arguments, pictures
 
 SHORT = ('training.max_train_steps=8', 'experiment.save_every=4', 'training.quantizer_start=2',
          'training.gradient_accumulation_steps=1')

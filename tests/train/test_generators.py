@@ -3,7 +3,7 @@ import json, os, signal, time
 import pytest, torch
 from ranks import finish, places
 from safetensors.torch import load_file
-from test_pretokenize import ctx, pictures, tokenizer
+from tiny_tokens import ctx, pictures, tokenizer
 
 STEPS = 8
 

@@ -2,7 +2,7 @@
 import json
 import pytest
 from ranks import launch, run_train
-from test_resume import arguments, pictures
+from tiny_runs import arguments, pictures
 from tok1d.train.checkpoints import lock
 
 

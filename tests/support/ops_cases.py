@@ -1,6 +1,6 @@
 """Calls of the fused ops
 
-For tests/test_ops.py, which runs them in a process where Triton interprets kernels.
+For tests/ops/test_ops.py, which runs them in a process where Triton interprets kernels.
 """
 import torch
 from torch.testing import assert_close
