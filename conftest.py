@@ -24,8 +24,8 @@ PRELOAD = ['torch', 'torchvision', 'torchmetrics', 'open_clip', 'matplotlib.pypl
            'nbdev.process']
 # pages that train, draw or measure for a minute or more; `--run long` runs them
 LONG = {'tutorials/20_train_your_own', 'tutorials/30_generate', 'tutorials/40_captions',
-        'tutorials/50_combinations', 'tutorials/60_add_your_own', 'sample/80_bench',
-        'ops/50_bench'}
+        'tutorials/50_combinations', 'tutorials/55_without_training', 'tutorials/60_add_your_own',
+        'sample/80_bench', 'ops/50_bench'}
 
 def skipped_flags():
     """Cells with these directives are not run
