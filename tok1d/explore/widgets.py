@@ -369,7 +369,8 @@ def parts(self:GenerationExplorer, seed:int, count:int)->list[W.Widget]:
     self.count = W.IntSlider(count, 1, 16, description='pictures')
     self.steps = W.IntSlider(8, 1, 64, description='steps')
     self.guidance = W.FloatSlider(0, min=0, max=20, step=.1, description='guidance')
-    self.temperature = W.FloatSlider(0, min=0, max=12, step=.1, description='temperature')
+    self.temperature = W.FloatSlider(0, min=0, max=12, step=.1, description='temperature',
+                                     style=dict(description_width='initial'))
     self.go = W.Button(description='Draw', button_style='primary')
     self.at = W.IntSlider(0, 0, 0, description='step', readout=False,
                           layout=W.Layout(width='min(98%, 420px)'))
