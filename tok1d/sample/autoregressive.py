@@ -263,7 +263,8 @@ def step(net:nn.Module, # Of `RAR.prepared`
     return net.lm_head(net.through(net.embed_at(ids, i, positions), conds, past))
 
 def advance(net, kv, mods, last, positions, ids, i, at, scale, u, held, token, how,
-            filled=None)->tuple[Tensor,Tensor,Tensor]: # Tokens `b`, logits `b k`, log-probabilities `b`
+            # Tokens `b`, logits `b k`, log-probabilities `b`
+            filled=None)->tuple[Tensor,Tensor,Tensor]:
     "A step and the draw: the next token, or the one that is held"
     new,logits = draw(step(net, kv, mods, last, positions, ids, i, at, filled), scale, u, *how)
     new = token.where(held, new)
