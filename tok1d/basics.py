@@ -457,7 +457,7 @@ def image_suffixes()->tuple[str,...]: # In lower case, with their dot
     "All file suffixes of the formats we read"
     return tuple(sorted(s for s,f in Image.registered_extensions().items() if f in FORMATS))
 
-def natural(path)->tuple: # To sort by
+def natural(path)->tuple[str|int,...]: # To sort by
     "Sort key for natural order: `2` before `10`"
     parts = [re.split('([0-9]+)', p) for p in str(path).split(os.sep)]
     return [[int(s) if i%2 else s for i,s in enumerate(p)] for p in parts], str(path)

@@ -9,7 +9,7 @@ __all__ = ['GROUP', 'VARIABLE', 'LOADED', 'read_names', 'import_plugin', 'instal
 import importlib,os,sys,warnings
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -47,7 +47,7 @@ def _broken(name, e):
 
 # %% ../nbs/02_plugins.ipynb #6dd296bb
 @cache
-def installed_plugins()->tuple: # Entry points
+def installed_plugins()->tuple[EntryPoint,...]:
     "Plug-ins of installed packages, looked up once because that is slow"
     return tuple(entry_points(group=GROUP))
 

@@ -12,6 +12,7 @@ __all__ = ['RECORD', 'LONGEST', 'PACKED', 'IMAGES', 'FIELDS', 'WINDOW', 'BLOCK',
 # %% ../../nbs/data/20_shards.ipynb #5df1b487
 import json, os, re, tarfile, warnings, weakref, webdataset
 import numpy as np, torch
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fastcore.basics import patch
 from functools import lru_cache
@@ -349,7 +350,7 @@ def _labels(get, # `get(name)`: a member's bytes or None
 
 # %% ../../nbs/data/20_shards.ipynb #8cd18c9a
 @patch
-def _sample(self:ShardDataset, i:int)->tuple: # Key, names of the members, `name → bytes or None`
+def _sample(self:ShardDataset, i:int)->tuple[str,list,Callable]: # Key, members, name → bytes
     if not 0<=i<len(self): raise IndexError(f'Sample {i} of {len(self)}')
     k = int(np.searchsorted(self.ends, i, side='right'))
     shard,idx = self.shards[k],shard_index(self.shards[k])
@@ -532,7 +533,7 @@ class Samples:
 
 # %% ../../nbs/data/20_shards.ipynb #f1188347
 @patch
-def wanted(self:Samples)->tuple: # Of `FIELDS`
+def wanted(self:Samples)->tuple[str,...]: # Of `FIELDS`
     "Labels that this run reads"
     texts = ('text','aes_score') + ('recap',)*(self.recap>0) if self.text else ()
     return ('cls',)*self.cls + texts
@@ -548,7 +549,7 @@ def _scattered(self:Samples, s:int, i:int)->str: # Advice, or ''
     return getattr(self.sources[s], '_scattered', lambda i: '')(i)
 
 @patch
-def _size(self:Samples, s:int, i:int, x:dict)->tuple: # Height, width
+def _size(self:Samples, s:int, i:int, x:dict)->tuple[int,int]: # Height, width
     "Size of the original image: from the `.json`, else that of the stored image"
     src = self.sources[s]
     try: meta = src.read(i, ('json',))['json'] if hasattr(src, 'read') else x['json']

@@ -64,7 +64,7 @@ def taken(pipe:Pipeline,
           label:int|str, # Class or words
           seed:int,
           **settings, # Of the sampler, and `tokens`, `known`, `start` to resume a run
-         )->tuple: # Of `Step`
+         )->tuple[Step,...]:
     "All steps of one picture, on the CPU"
     with torch.inference_mode():
         return tuple(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 from ..basics import fast_bfloat16, number, truth, whole
 from ..eval.reconstruction import check_count, decode_pixels, measuring
-from .tokens import TokenImage, curve_counts, token_curve
+from .tokens import TokenCurve, TokenImage, curve_counts, token_curve
 
 # %% ../../nbs/explore/15_search.ipynb #f3e387cb
 def nearest_codes(quantizer:nn.Module, # `VQ`
@@ -47,7 +47,7 @@ def errors(model:nn.Module, # Tokenizer
 
 # %% ../../nbs/explore/15_search.ipynb #4256d114
 def best_code(model, images, latents, tokens, i, candidates, weight, text=None,
-              bf16=False)->tuple: # Tokens `b n`, errors `b`
+              bf16=False)->tuple[Tensor,Tensor]: # Tokens `b n`, errors `b`
     "The tokens of each image with the best of the candidate codes at position `i`"
     near = nearest_codes(model.quantize, latents[:,i:i+1], tokens[:,i:i+1], candidates)[:,0]  # b c
     lines = tokens[:,None].repeat(1, candidates, 1)  # b c n
@@ -163,7 +163,7 @@ def fewest_searched(self:TokenImage,
 def tokens_and_curve(model:nn.Module, # Tokenizer
                      src, # Path, bytes, file object, PIL image, array or tensor
                      candidates:int=0, # Codes tried for each token; 0 means no search
-                    )->tuple: # `TokenImage`, and the `TokenCurve` of its tokens
+                    )->tuple[TokenImage,TokenCurve]: # The curve is of its tokens
     "The tokens of an image, and the PSNR from its first tokens"
     candidates,ti = whole('candidates', candidates),TokenImage.from_image(model, src)
     if candidates: ti = ti.searched(candidates)

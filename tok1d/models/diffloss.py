@@ -221,7 +221,7 @@ class DiffLoss(nn.Module):
         return respaced(self.levels, self.steps)
 
     def noise_and_variance(self, x:Tensor, t:Tensor,
-                           z:Tensor)->tuple: # `m c`, `m`, `m d` → `m c`, `m c`
+                           z:Tensor)->tuple[Tensor,Tensor]: # `m c`, `m`, `m d` → `m c`, `m c`
         "Predicted noise, and where the log-variance lies between its bounds (-1 to 1)"
         return self.net(x, t, z).float().chunk(2, -1)
 
@@ -315,7 +315,7 @@ def prepare(self:DiffLoss, device)->Walk:
 
 @patch
 def take(self:DiffLoss, x:Tensor, mods:list, numbers:Tensor, noise:Tensor, guidance:Tensor,
-         temperature:Tensor)->tuple: # The new `x`, and `x0`
+         temperature:Tensor)->tuple[Tensor,Tensor]: # The new `x`, and `x0`
     "One step: `m c`, modulations of `m` or `2m` rows, a row of `Walk.numbers`, `m c`, scalars"
     m,guided = len(x),mods[0].shape[0]>len(x)
     eps,v = self.net.denoise(torch.cat([x,x]) if guided else x, mods).float().chunk(2, -1)

@@ -279,7 +279,7 @@ def forward(self:MaskGenKL,
 
 @patch
 def noise_and_variance(self:MaskGenKL, x:Tensor, t:Tensor,
-                       z:Tensor)->tuple: # `m c`, `m`, `m d` → `m c`, `m c`
+                       z:Tensor)->tuple[Tensor,Tensor]: # `m c`, `m`, `m d` → `m c`, `m c`
     "The diffusion head: what it sees in noisy tokens at noise level `t`"
     return self.diffloss.noise_and_variance(x, t, z)
 

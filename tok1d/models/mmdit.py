@@ -107,7 +107,7 @@ def forward(self:MMDiTBlock,
             text:Tensor, # Words, `b l d`
             mod:tuple, # From `modulation`
             at:Tensor|None=None, # In the last block: compute only these positions, `b m`
-           )->tuple: # Picture `b n d` (or `b m d`), words `b l d` (or `None`)
+           )->tuple[Tensor,Tensor|None]: # Picture `b n d` (or `b m d`), words `b l d` (or `None`)
     "One block, applied to both streams"
     shift,scale,*rest = mod[0].chunk(6, -1)
     h = modulate(x, shift, scale)

@@ -22,7 +22,7 @@ class Growing:
     "A cache of keys and values that grows by concatenation"
     length,k,v = 0,None,None
 
-    def add(self, k:Tensor, v:Tensor)->tuple: # `b nh m d/nh` each
+    def add(self, k:Tensor, v:Tensor)->tuple[Tensor,Tensor]: # `b nh m d/nh` each
         "Append; returns all keys, all values, and `None` for the mask"
         self.k = k if self.k is None else torch.cat([self.k, k], 2)
         self.v = v if self.v is None else torch.cat([self.v, v], 2)
@@ -37,7 +37,7 @@ class Placed(NamedTuple):
     mask:Tensor|None=None # True at positions to attend to, `1 n+1`
     filled:int|None=None # Instead of a mask: attend to this many first positions
 
-    def add(self, k:Tensor, v:Tensor)->tuple: # `b nh 1 d/nh` each
+    def add(self, k:Tensor, v:Tensor)->tuple[Tensor,Tensor]: # `b nh 1 d/nh` each
         "Write position `i`; returns the keys, values and mask to attend with"
         kv,filled = self.kv,self.filled
         if filled:

@@ -36,14 +36,15 @@ class Task(nn.Module):
     def forward(self, batch:dict, # What the loader gives
                 step:int, # Optimizer steps done
                 generator:torch.Generator, # Source of every random draw (on the CPU)
-               )->tuple: # Losses (`loss` is minimized) and what callbacks may see, by name
+               # Losses (`loss` is minimized) and what callbacks may see, by name
+               )->tuple[dict,dict]:
         "The losses of a batch"
         raise NotImplementedError(
             f'{type(self).__name__} needs a `forward(batch, step, generator)` that returns '
             '`losses, seen`')
 
     def step(self, st, # The `TrainState`
-             batch:dict)->tuple:
+             batch:dict)->tuple[dict,dict]:
         "Backward and update; override for a task with several updates per batch"
         losses,seen = st.nets['task'](batch, st.step, st.generator())
         st.backward(losses)
@@ -434,7 +435,7 @@ def rehearse(st:TrainState):
             if st.acc.is_main_process or not cb.alone: cb.rehearse(st)
     set_rng(state)
 
-def unfinished(st:TrainState)->tuple: # Callbacks
+def unfinished(st:TrainState)->tuple[Callback,...]:
     "Callbacks that may not have been called when the checkpoint was written"
     saving = [i for i,cb in enumerate(st.callbacks) if cb.saves]
     return st.callbacks[saving[-1]+1:] if st.step and saving else ()

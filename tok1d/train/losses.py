@@ -109,7 +109,7 @@ def mlm_loss(logits:Tensor, # `b n k`
              masked:Tensor, # Which tokens were masked, `b n` bool
              smoothing:float=0., # Share of a target spread over all codes
              unmasked:float=0., # Weight of the tokens that were not masked
-            )->tuple: # Loss, accuracy; scalars
+            )->tuple[Tensor,Tensor]: # Loss, accuracy; scalars
     "Cross-entropy of masked tokens (MaskGIT)"
     ce = F.cross_entropy(logits.float().transpose(1,2), targets, label_smoothing=smoothing,
                          reduction='none')  # b n
@@ -122,7 +122,7 @@ def mlm_loss(logits:Tensor, # `b n k`
 def ar_loss(logits:Tensor, # `b n k`
             targets:Tensor, # Ids in the order of prediction, `b n`
             smoothing:float=0., # Share of a target spread over all codes; 0 as published
-           )->tuple: # Loss, accuracy; scalars
+           )->tuple[Tensor,Tensor]: # Loss, accuracy; scalars
     "Cross-entropy of each token, given those before it (RAR)"
     loss = F.cross_entropy(logits.float().transpose(1,2), targets, label_smoothing=smoothing)
     return loss, (logits.argmax(-1)==targets).float().mean()

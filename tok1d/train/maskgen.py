@@ -37,7 +37,7 @@ class MaskGenTask(GeneratorTask):
                 "the empty caption")
         self.null = null or self.read([''])
 
-    def read(self, captions:list)->tuple: # `b l t`, `b 1 t`
+    def read(self, captions:list)->tuple[Tensor,Tensor]: # `b l t`, `b 1 t`
         "Both encodings of captions"
         e = self.text_encoder(captions, want=('sequence','pooled'), announce=False)
         return e.sequence,e.pooled

@@ -198,7 +198,7 @@ class Mean(nn.Module):
         return sum(w*l(x, target) for w,l in zip(self.weights, self.losses))/sum(self.weights)
 
 # %% ../../nbs/train/15_perceptual.ipynb #27545bbd
-def parse_perceptual(name:str)->tuple: # Names, weights
+def parse_perceptual(name:str)->tuple[list[str],list[float]]: # Names, weights
     "Split `lpips-convnext_s-1.0-0.1` into names and weights"
     parts = name.split('-')
     if parts[0] not in PERCEPTUAL: load_plugins()

@@ -22,7 +22,7 @@ from .loop import TrainState, make_accelerator, plural, recipe_of
 from .schedules import check_learning
 
 # %% ../../nbs/train/55_plan.ipynb #9c993f0d
-def number_format(cfg, on_cpu:bool)->tuple: # Format, remark
+def number_format(cfg, on_cpu:bool)->tuple[str,str]: # Format, remark
     "The mixed precision that this machine supports"
     wanted = cfg.training.mixed_precision
     if not on_cpu or wanted=='no': return wanted,''

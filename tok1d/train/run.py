@@ -22,7 +22,7 @@ from .schedules import freeze, learning
 from ..terminal import one_line_errors
 
 # %% ../../nbs/train/60_run.ipynb #c0ec0cc4
-def build(cfg, acc:Accelerator)->tuple: # `TrainState`, report of the weights loaded
+def build(cfg, acc:Accelerator)->tuple[TrainState,list]: # With a report of the weights loaded
     "Model, task, data and optimizers"
     seed_everything(cfg.training.seed)
     with together():

@@ -101,7 +101,7 @@ def step(self:Muon, closure=None):
 # %% ../../nbs/train/20_schedules.ipynb #5ae65f78
 def muon_groups(named:Iterable, # Pairs of name and parameter
                 weight_decay:float, # Of the parameters that decay
-               )->tuple: # Groups for Muon, and pairs of name and parameter for AdamW
+               )->tuple[list,list]: # Groups for Muon, and pairs of name and parameter for AdamW
     "Hidden matrices for Muon, the rest for AdamW"
     named = [(n,p) for n,p in named if p.requires_grad]
     hidden = {n for n,p in named if p.ndim==2 and decays(n, p)}
