@@ -163,9 +163,50 @@ def rewrite(proc, root):
                     data['text/markdown'] = text(''.join(data['text/markdown']))
         (proc/old).unlink()
         (proc/new).write_text(json.dumps(nb), encoding='utf-8')
+    index_of_names(proc, symbols)
     quarto = (root/'_quarto.yml').read_text(encoding='utf-8')
-    (proc/'_quarto.yml').write_text(
-        re.sub(r'\S+\.ipynb', lambda m: names.get(m[0], m[0]), quarto), encoding='utf-8')
+    listed = re.sub(r'\S+\.ipynb', lambda m: names.get(m[0], m[0]), quarto)
+    last = list(re.finditer(r'^( *)- dev/\S+\.ipynb\n', listed, re.M))[-1]
+    listed = f'{listed[:last.end()]}{last[1]}- names.ipynb\n{listed[last.end():]}'
+    (proc/'_quarto.yml').write_text(listed, encoding='utf-8')
+    return names
+
+def titles(root):
+    "Notebook → its title and its subtitle, in the order of the sidebar"
+    quarto = (root/'_quarto.yml').read_text(encoding='utf-8')
+    found = {}
+    for path in re.findall(r'\S+\.ipynb', quarto):
+        cells = json.loads((root/'nbs'/path).read_text(encoding='utf-8'))['cells']
+        opening = ''.join(next(c for c in cells if c['cell_type'] == 'markdown')['source'])
+        said = re.match(r'# (\S[^\n]*)\n+> (\S[^\n]*)', opening)
+        found[path] = said.groups()
+    return found
+
+def index_of_names(proc, symbols):
+    "A page that lists every public name with the place where it is documented"
+    homes = {name: places for name, places in symbols.homes.items()
+             if '.' not in name or name.split('.')[0][0].isupper()}
+    letters = {}
+    for name in sorted(homes, key=str.lower):
+        links = ' '.join(f'[{place.split("#")[0].removesuffix(".html")}]({place})'
+                         for place in dict.fromkeys(homes[name]))
+        letters.setdefault(name[0].upper(), []).append(f'- `{name}` {links}')
+    texts = ['# Index of names\n\n> Every public function and class, and where it is explained']
+    texts += [f'## {letter}\n\n' + '\n'.join(lines) for letter, lines in sorted(letters.items())]
+    cells = [dict(cell_type='markdown', metadata={}, source=text) for text in texts]
+    kernel = dict(kernelspec=dict(display_name='python3', language='python', name='python3'))
+    (proc/'names.ipynb').write_text(
+        json.dumps(dict(cells=cells, metadata=kernel, nbformat=4, nbformat_minor=5)))
+
+def for_language_models(root, names, out):
+    "`llms.txt` (llmstxt.org): what the site is, and its pages with a line each"
+    lines = ['# tok1d', '', '> Interactive, notebook-driven research kit for 1D visual '
+             'tokenization and generation: TiTok, TA-TiTok, MaskGIT, RAR and MaskGen.', '',
+             '## Pages', '']
+    for path, (title, subtitle) in titles(root).items():
+        page = PurePosixPath(names[path]).with_suffix('.html')
+        lines.append(f'- [{title}]({page}): {subtitle}')
+    (out/'llms.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 def formula(m):
     "A formula as MathML, which needs no script"
@@ -235,11 +276,12 @@ def build(out, root=ROOT):
     out, root = Path(out).resolve(), Path(root).resolve()
     with tempfile.TemporaryDirectory(prefix='tok1d-docs-') as work:
         proc = filtered(root, Path(work))
-        rewrite(proc, root)
+        names = rewrite(proc, root)
         site = lay_out(proc, quiet=True)
         self_contained(site.out)
         shutil.rmtree(out, ignore_errors=True)
         shutil.move(site.out, out)
+        for_language_models(root, names, out)
         os.chdir(root)
     return [f'warning: {w}' for w in site.warnings] + list(faults(out))
 

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlencode
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -161,6 +162,49 @@ def or_why_not(make):
     "A text, or as a comment why there is none"
     try: return make()
     except ValueError as e: return f'# {e}'
+
+
+def link_to(tab, **settings):
+    "A link that opens a tab with these settings"
+    query = urlencode(dict(tab=tab, **{k: v for k, v in settings.items() if v is not None}))
+    return f'<p><a href="?{html.escape(query)}">Link to these settings</a></p>'
+
+
+def asked_for(request, tab):
+    "What the address asks for, if it asks for this tab"
+    said = dict(request.query_params) if request else {}
+    return said if said.get('tab') == tab else {}
+
+
+def fitting(part, text):
+    "What a part takes of a text of the address; None if it takes none"
+    if text is None: return None
+    if isinstance(part, (gr.Dropdown, gr.Radio)):
+        return text if part_allows(part, text) else None
+    if isinstance(part, gr.Checkbox): return text == 'True'
+    if isinstance(part, gr.Textbox): return text[:part.max_length]
+    with suppress(ValueError, gr.Error): return part.preprocess(float(text))
+
+
+def part_allows(part, text):
+    return any(text == value for _, value in part.choices)
+
+
+def restored(request, tab, parts):
+    "What the address sets of `parts` (name → part); the others stay as they are"
+    said = asked_for(request, tab)
+    values = [fitting(part, said.get(name)) for name, part in parts.items()]
+    return [gr.skip() if value is None else gr.update(value=value) for value in values]
+
+
+def pixels_of(image): return image.size, image.convert('RGB').tobytes()
+
+
+def example_called(path, examples):
+    "Which example an upload is; None if it is another picture"
+    with suppress(ValueError, OSError):
+        shown = pixels_of(open_image(path))
+        return next((title for title, im in examples if pixels_of(im) == shown), None)
 
 
 def claimed_size(path):

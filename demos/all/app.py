@@ -37,9 +37,16 @@ def build(model=None, # Tokenizer, or pipeline; what ships with tok1d when None
     given = {page: (reads, f'tokenizer of {name}' if draws else name)
              for page in TABS} | dict(generation=(model, name) if draws else (None, None))
     built = {page: PAGES[page].build(model, name=called) for page, (model, called) in given.items()}
-    with common.page('demos') as demo, gr.Tabs():
-        for page, title in TABS.items():
-            with gr.Tab(title): built[page].render()
+    with common.page('demos') as demo:
+        with gr.Tabs() as tabs:
+            for page, title in TABS.items():
+                with gr.Tab(title, id=page): built[page].render()
+
+        def choose(request: gr.Request):
+            "The tab that a link asks for"
+            wanted = request.query_params.get('tab')
+            return gr.Tabs(selected=wanted) if wanted in TABS else gr.skip()
+        demo.load(choose, None, tabs, api_visibility='private', show_progress='hidden')
     return demo
 
 

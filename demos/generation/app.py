@@ -62,9 +62,10 @@ def build(model=None, # Pipeline; all that ship with tok1d when None
         gallery = [(to_pil(x), f'seed {s}') for x, s in zip(drawn.pictures, drawn.seeds)]
         frames = [tiled(x) for x in drawn.film]
         film = film_html(frames, film_notes(drawn), 'steps of the run', min(512, 140*min(4, count)))
-        return gallery, film, film_links(frames, 'steps',
-                                         back=False), drawn_code(which, label, seed, count,
-                                                                 **settings)
+        here = common.link_to('generation', model=which, label=label, seed=seed, count=count,
+                              **{knob: given[knob] for knob in knobs(pipe)})
+        links = film_links(frames, 'steps', back=False) + here
+        return gallery, film, links, drawn_code(which, label, seed, count, **settings)
 
     def parts(which):
         "What a model takes, and where it starts"
@@ -122,14 +123,32 @@ def build(model=None, # Pipeline; all that ship with tok1d when None
         outputs = [gallery, film, links, code]
         shows = dict(trigger_mode='always_last', show_progress='hidden', js=WAITING)
         quiet = dict(api_visibility='private', show_progress='hidden')
-        events = [go.click, prompt.submit] + [demo.load]*(model is None)
+        knob_parts = dict(seed=seed, count=count, steps=steps, guidance=guidance,
+                          temperature=temperature)
+
+        def restore(request: gr.Request):
+            "What a link asks for"
+            said = common.asked_for(request, 'generation')
+            wanted = said.get('model') if said.get('model') in names else names[0]
+            updates = dict(zip(('label', 'prompt', 'steps', 'guidance', 'temperature'),
+                               parts(wanted)))
+            updates |= dict(seed=gr.update(), count=gr.update())
+            box = 'prompt' if reads_words(pipe_of(wanted)) else 'label'
+            if said.get('label'): updates[box]['value'] = said['label'][:LETTERS]
+            for name, part in knob_parts.items():
+                value = common.fitting(part, said.get(name))
+                if value is not None: updates[name]['value'] = value
+            return [gr.update(value=wanted)] + [updates[name] for name in (
+                'label', 'prompt', 'seed', 'count', 'steps', 'guidance', 'temperature')]
+
+        events = [go.click, prompt.submit]
         changed = which.input(parts, which, [label, prompt, steps, guidance, temperature], **quiet)
         another = other.click(lambda: random.randrange(10_000), None, seed, **quiet)
         runs = [gr.on(events, picture, inputs, outputs, api_name='generate', **shows)]
-        runs += [
-            event.then(picture, inputs, outputs, api_visibility='private', **shows)
-            for event in (changed, another)
-        ]
+        earlier = [changed, another]
+        if model is None: earlier.append(demo.load(restore, None, inputs, **quiet))
+        runs += [event.then(picture, inputs, outputs, api_visibility='private', **shows)
+                 for event in earlier]
         for run in runs: run.then(None, js=DONE)
     return demo
 

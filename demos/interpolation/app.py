@@ -77,8 +77,10 @@ def build(model=None, # Tokenizer; the shipped one when None
     def films(first, second, how, steps, order):
         "Links to the way as films"
         if not first or not second: return ''
-        return film_links([to_pil(x) for x in between(first, second, how, steps, order).pictures],
-                          'between')
+        pictures = [to_pil(x) for x in between(first, second, how, steps, order).pictures]
+        called = [common.example_called(path, examples) for path in (first, second)]
+        return film_links(pictures, 'between') + common.link_to(
+            'interpolation', how=how, steps=steps, order=order, first=called[0], second=called[1])
 
     def image(i, title):
         "An image to choose"
@@ -115,11 +117,24 @@ def build(model=None, # Tokenizer; the shipped one when None
         inputs = [*ends, how, steps, order]
         how.input(lambda how: (gr.update(info=WAYS[how]), gr.update(visible=how == 'tokens')), how,
                   [how, order], api_visibility='private', show_progress='hidden')
-        events = [*(end.change for end in ends), how.input, steps.change, order.input, demo.load]
-        shown = gr.on(events, walk, inputs, [film, row, figures, code], api_name='interpolate',
-                      trigger_mode='always_last', show_progress='hidden', js=WAITING)
-        shown.then(None, js=DONE).then(films, inputs, links, api_visibility='private',
-                                       show_progress='hidden')
+        settings = dict(how=how, steps=steps, order=order)
+
+        def restore(request: gr.Request):
+            "What a link asks for"
+            said = common.asked_for(request, 'interpolation')
+            pictures = [dict(examples).get(said.get(end)) for end in ('first', 'second')]
+            return [gr.skip() if im is None else gr.update(value=im) for im in pictures
+                    ] + common.restored(request, 'interpolation', settings)
+
+        ready = demo.load(restore, None, inputs, api_visibility='private', show_progress='hidden')
+        events = [*(end.change for end in ends), how.input, steps.change, order.input]
+        outputs, look = [film, row, figures, code], dict(
+            trigger_mode='always_last', show_progress='hidden', js=WAITING)
+        walks = [gr.on(events, walk, inputs, outputs, api_name='interpolate', **look),
+                 ready.then(walk, inputs, outputs, api_visibility='private', **look)]
+        for shown in walks:
+            shown.then(None, js=DONE).then(films, inputs, links, api_visibility='private',
+                                           show_progress='hidden')
     return demo
 
 

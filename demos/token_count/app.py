@@ -108,7 +108,9 @@ def build(model=None, # Tokenizer; the shipped one when None
         try:
             ti, curve, size = opened(path, bool(search), bool(whole))
             view = explore_tokens(model, ti, k)
-            link = download(ti.tokens[:k], Path(path).name, origin)
+            link = download(ti.tokens[:k], Path(path).name, origin) + common.link_to(
+                'token_count', tokens=k, search=bool(search), whole=bool(whole),
+                image=common.example_called(path, examples))
         except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
             last = said(request and request.session_hash, path, k, search, whole)
             # the page tells of one upload twice; its visitor need not hear twice
@@ -161,9 +163,20 @@ def build(model=None, # Tokenizer; the shipped one when None
                     plot = gr.Plot(show_label=False, label='quality against tokens',
                                    container=False, format='png', elem_id='curve')
         inputs, outputs = [image, slider, better, whole], [*pictures, stats, ids, plot, line, note]
-        events = [image.change, slider.change, better.input, whole.input, demo.load]
-        gr.on(events, explore, inputs, outputs, api_name='explore', trigger_mode='always_last',
-              show_progress='hidden', js=WAITING).then(None, js=DONE)
+        settings = dict(tokens=slider, search=better, whole=whole)
+
+        def restore(request: gr.Request):
+            "What a link asks for"
+            asked = common.asked_for(request, 'token_count')
+            picked = dict(examples).get(asked.get('image'))
+            shown = gr.skip() if picked is None else gr.update(value=picked)
+            return [shown, *common.restored(request, 'token_count', settings)]
+
+        ready = demo.load(restore, None, inputs, api_visibility='private', show_progress='hidden')
+        events = [image.change, slider.change, better.input, whole.input]
+        look = dict(trigger_mode='always_last', show_progress='hidden', js=WAITING)
+        gr.on(events, explore, inputs, outputs, api_name='explore', **look).then(None, js=DONE)
+        ready.then(explore, inputs, outputs, api_visibility='private', **look).then(None, js=DONE)
         gallery.select(pick, None, image, api_visibility='private', show_progress='hidden')
     return demo
 

@@ -232,6 +232,23 @@ def test_states_that_are_none(url, state):
                 dict(data=[state], fn_index=load_one['id'], session_hash='me'))
     assert 'Traceback' not in said and 'error' in said.lower()
 
+def test_a_link_restores(url, browser):
+    page = browser(f'{url}/?tab=generation&model=tok1d-tiny-rar&label=planets&seed=5&count=2'
+                   '&guidance=2.5')
+    link = page.locator('#draw-links a').last
+    link.wait_for(timeout=60000)
+    asked = 'tab=generation&model=tok1d-tiny-rar&label=planets&seed=5&count=2&guidance=2.5'
+    until(lambda: asked in (link.get_attribute('href') or ''), 'the page says what it was asked')
+    assert page.locator('#draw-class input').input_value() == 'planets'
+    page.goto(f'{url}/?tab=interpolation&how=tokens&steps=4&order=last&first=koala&second=frog')
+    link = page.locator('#way-links a').last
+    until(lambda: link.count() and (link.get_attribute('href') or '').endswith(
+        'how=tokens&steps=4&order=last&first=koala&second=frog'), 'two examples and their way')
+    page.goto(f'{url}/?tab=generation&model=/etc&count=99&seed=x&guidance=nan')
+    page.locator('#draw-film img').first.wait_for(state='attached', timeout=60000)
+    assert page.locator('#draw-model input').input_value() == 'tok1d-tiny-maskgit'
+    assert page.locator('#draw-count input').first.input_value() == '4'
+
 @pytest.mark.parametrize('width', [1200, 400])
 def test_pages_fit(url, browser, width):
     "Nothing hangs out of any tab"

@@ -2,6 +2,7 @@
 import functools
 import http.server
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -26,6 +27,15 @@ def test_every_notebook(site):
     text = ''.join(p.read_text(encoding='utf-8') for p in site.rglob('*.html'))
     assert 'class="diagram"' in text and '<math ' in text
     assert 'language-mermaid' not in text and 'class="mermaid"' not in text
+
+def test_indexes(site):
+    "Every page in llms.txt, and every public name on a page of its own"
+    pages = re.findall(r'\]\(([^)]+\.html)\)', (site/'llms.txt').read_text(encoding='utf-8'))
+    assert len(pages) == len(list((ROOT/'nbs').rglob('*.ipynb')))
+    assert all((site/page).is_file() for page in pages)
+    names = (site/'names.html').read_text(encoding='utf-8')
+    for known in 'TokenImage', 'load', 'RAR':
+        assert f'{known}</code>' in names, known
 
 def test_in_browser(site, browser):
     class Quiet(http.server.SimpleHTTPRequestHandler):
