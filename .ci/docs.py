@@ -270,6 +270,17 @@ def faults(site):
                 file.read_text(encoding='utf-8')):
             yield f'{file.relative_to(site)}: asks for {url} from outside'
 
+def only_known_places(site):
+    "In the index of names, a name without a place of its own leads to its page"
+    file = site/'names.html'
+    ids = {}
+    def link(m):
+        page, _, place = m[1].partition('#')
+        if page not in ids and (site/page).is_file(): ids[page] = Page(site/page).ids
+        return m[0] if not place or unquote(place) in ids.get(page, {place}) else f'href="{page}"'
+    file.write_text(re.sub(r'href="([^":]+\.html#[^"]+)"', link, file.read_text(encoding='utf-8')),
+                    encoding='utf-8')
+
 def build(out, root=ROOT):
     "Write the site to the folder `out`; the list of its faults"
     from smalldocs.site import build as lay_out
@@ -279,6 +290,7 @@ def build(out, root=ROOT):
         names = rewrite(proc, root)
         site = lay_out(proc, quiet=True)
         self_contained(site.out)
+        only_known_places(site.out)
         shutil.rmtree(out, ignore_errors=True)
         shutil.move(site.out, out)
         for_language_models(root, names, out)
