@@ -27,8 +27,7 @@ def source_name(source:str, taken)->str: # Not among `taken`
     return next(n for n in names if n not in taken)
 
 # %% ../../nbs/train/33_heldout.ipynb #082d3429
-def heldout_images(
-        cfg)->tuple[dict,dict]: # Source → `b 3 h w`, source → captions ('' where there is none)
+def heldout_images(cfg)->tuple[dict,dict]: # Source → `b 3 h w`; source → captions, or ''
     "The images that a run is measured on"
     spec,out,captions = cfg.dataset.params.eval_shards_path_or_url,{},{}
     for source in spec.split('::') if spec else ():
