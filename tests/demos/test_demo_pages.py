@@ -176,8 +176,8 @@ def test_by_hand(url, browser, files, tmp_path):
     page.locator('#way-order').wait_for(state='hidden')
     change('way-film', page.get_by_label('tokens', exact=True).first.click, 'another kind of way')
     page.locator('#way-order').wait_for()
-    until(lambda: page.locator('#way-links a').count() == 2, 'films to download')
-    with page.expect_download() as got: page.locator('#way-links a').last.click()
+    until(lambda: page.locator('#way-links a[download]').count() == 2, 'films to download')
+    with page.expect_download() as got: page.locator('#way-links a[download]').last.click()
     with Image.open(got.value.path()) as film: assert film.format == 'GIF' and film.n_frames == 16
     page.screenshot(path=tmp_path/'way.png')
 
