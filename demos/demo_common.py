@@ -180,14 +180,9 @@ def fitting(part, text):
     "What a part takes of a text of the address; None if it takes none"
     if text is None: return None
     if isinstance(part, (gr.Dropdown, gr.Radio)):
-        return text if part_allows(part, text) else None
+        return text if any(text == value for _, value in part.choices) else None
     if isinstance(part, gr.Checkbox): return text == 'True'
-    if isinstance(part, gr.Textbox): return text[:part.max_length]
     with suppress(ValueError, gr.Error): return part.preprocess(float(text))
-
-
-def part_allows(part, text):
-    return any(text == value for _, value in part.choices)
 
 
 def restored(request, tab, parts):
@@ -200,11 +195,10 @@ def restored(request, tab, parts):
 def pixels_of(image): return image.size, image.convert('RGB').tobytes()
 
 
-def example_called(path, examples):
-    "Which example an upload is; None if it is another picture"
-    with suppress(ValueError, OSError):
-        shown = pixels_of(open_image(path))
-        return next((title for title, im in examples if pixels_of(im) == shown), None)
+def example_called(image, examples):
+    "Which example a picture is; None if it is another one"
+    shown = pixels_of(image)
+    return next((title for title, im in examples if pixels_of(im) == shown), None)
 
 
 def claimed_size(path):

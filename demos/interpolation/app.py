@@ -52,7 +52,11 @@ def build(model=None, # Tokenizer; the shipped one when None
 
     # Gradio names an uploaded file by its content, so a path stands for one image
     @lru_cache(maxsize=32)
-    def encoded(path): return TokenImage.from_image(model, common.read_upload(path))
+    def opened(path):
+        "The image as tokens, and which example it is"
+        image = common.read_upload(path)
+        return TokenImage.from_image(model, image), common.example_called(image, examples)
+    def encoded(path): return opened(path)[0]
 
     @lru_cache(maxsize=32)
     def between(first, second, how, steps, order):
@@ -78,7 +82,7 @@ def build(model=None, # Tokenizer; the shipped one when None
         "Links to the way as films"
         if not first or not second: return ''
         pictures = [to_pil(x) for x in between(first, second, how, steps, order).pictures]
-        called = [common.example_called(path, examples) for path in (first, second)]
+        called = [opened(path)[1] for path in (first, second)]
         return film_links(pictures, 'between') + common.link_to(
             'interpolation', how=how, steps=steps, order=order, first=called[0], second=called[1])
 

@@ -95,7 +95,8 @@ def build(model=None, # Tokenizer; the shipped one when None
         image = common.read_upload(path)
         return *tokens_and_curve(model,
                                  pad_square(image, model.image_size) if whole else image,
-                                 4 if search else 0), image.size
+                                 4 if search else 0), image.size, common.example_called(
+                                     image, examples)
 
     @lru_cache(maxsize=256)
     def said(*what): return [-math.inf]  # when a message was given last
@@ -106,11 +107,10 @@ def build(model=None, # Tokenizer; the shipped one when None
         if not path: return [None, None, None, '', '', None, '', '']
         begin = time.monotonic()
         try:
-            ti, curve, size = opened(path, bool(search), bool(whole))
+            ti, curve, size, example = opened(path, bool(search), bool(whole))
             view = explore_tokens(model, ti, k)
             link = download(ti.tokens[:k], Path(path).name, origin) + common.link_to(
-                'token_count', tokens=k, search=bool(search), whole=bool(whole),
-                image=common.example_called(path, examples))
+                'token_count', tokens=k, search=bool(search), whole=bool(whole), image=example)
         except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
             last = said(request and request.session_hash, path, k, search, whole)
             # the page tells of one upload twice; its visitor need not hear twice

@@ -18,7 +18,6 @@ from tok1d.explore.attribution import without
 from tok1d.explore.show import bits_text, enlarge, figures_html, heat, psnr_text
 from tok1d.explore.strip import strip_state
 from tok1d.explore.tokens import TokenImage, check_places
-from tok1d.explore.workbench import with_dropped
 from tok1d.hub.pretrained import DEFAULT, load
 from tok1d.reports import tokenizer as opened
 
@@ -67,7 +66,7 @@ def by_strip(ti, line):
     "What was done on the strip itself"
     if line['asked'] == 'undo': return ti.undo()
     if line['asked'] == 'redo': return ti.redo()
-    return with_dropped(ti, check_places(ti, line['dropped']))
+    return ti.drop_only(line['dropped'])
 
 
 def build(model=None, # Tokenizer; the shipped one when None
@@ -78,21 +77,20 @@ def build(model=None, # Tokenizer; the shipped one when None
     model = load(device=default_device()) if model is None else model
     examples, reads = [*samples(), *photos()], hasattr(model, 'text_encoder')
 
-    def show(ti, chosen=(), turn=None):
+    def show(ti, chosen=(), turn=None, marks=None):
         "All that the page says of a state, and which turn of the strip it answers"
         if ti is None: return [None]*len(NAMES) + ['', '', '', '', {}, None]
-        marks = without(ti)
+        marks = marks or without(ti)
         at = [i for i in chosen if i < len(ti)] or [0]
-        change = marks.change[at].sum(0)
-        where = heat(change.expand(3, -1, -1), max(change.max().item(), 1e-6))
-        pictures = [enlarge(x) for x in (ti.image, ti.decode(), heat(ti.difference()), where)]
+        parts = ti.image, ti.decode(), heat(ti.difference()), marks.where(at)
+        pictures = [enlarge(x) for x in parts]
         stats = figures_html({'tokens': f'{len(ti)-len(ti.dropped)} of {model.num_tokens}',
                               'size': bits_text(ti.bits), 'PSNR': psnr_text(ti.psnr())})
         past = html.escape(' → '.join(['encoded', *ti.history][-6:]))
         line = strip_state(ti, marks)
         if turn is not None: line['turn'] = turn
         return [*pictures, stats, f'<p>{past}</p>', common.or_why_not(lambda: ti.code(name)),
-                ti.to_json(), line, ti]
+                ti.to_json(), line, (ti, marks)]
 
     def encode(path, caption=''):
         "Another picture"
@@ -108,11 +106,14 @@ def build(model=None, # Tokenizer; the shipped one when None
 
     def edited(change):
         "A function of the page that changes the state, or says why it does not"
-        def run(ti, line, *more):
-            if ti is None: raise gr.Error('Choose a picture first.', print_exception=False)
+        def run(state, line, *more):
+            if state is None: raise gr.Error('Choose a picture first.', print_exception=False)
+            ti, marks = state
             try:
                 at = check_places(ti, line['selected'] or [0])
-                return show(change(ti, line, *more), at, line['turn'])
+                now = change(ti, line, *more)
+                # where only the choice changed, what each token does is known
+                return show(now, at, line['turn'], marks if now is ti else None)
             except ValueError as e: raise common.refused(e) from e
         return run
 
@@ -181,8 +182,7 @@ def build(model=None, # Tokenizer; the shipped one when None
                                  (back.click, lambda ti, line: ti.undo(), []),
                                  (forth.click, lambda ti, line: ti.redo(), [])):
             on([trigger], edited(f), [state, said, *more], **private)
-        gallery.select(pick, None, image, show_progress='hidden',
-                       **private)
+        gallery.select(pick, None, image, show_progress='hidden', **private)
     return demo
 
 

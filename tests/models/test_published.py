@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from ranks import ctx
 from small import vit
-from tiny_tokens import ctx
 
 from tok1d.config import load_config, nested, read_file, to_config
 from tok1d.hub import pretrained

@@ -5,7 +5,7 @@ Launched together; and a toy whose every number is known.
 import contextlib, multiprocessing as mp, os, socket, sys, traceback
 
 ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
-ctx.set_forkserver_preload(['tok1d.train.run'])
+ctx.set_forkserver_preload(['tok1d.train.run', 'tok1d.train.pretokenize'])
 
 
 def work(target, args, env, said):

@@ -1,5 +1,4 @@
 "Tiny training runs of which everything is random, that are started, killed and compared"
-import multiprocessing as mp
 import os
 import random
 import signal
@@ -8,11 +7,10 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from ranks import ctx
 from small import vit
 
 STEPS, SAVE = 14, 3
-ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
-ctx.set_forkserver_preload(['tok1d.train.run'])
 
 def pictures(folder:Path, n=12, size=20):
     "`n` small pictures of two colours"

@@ -1,5 +1,4 @@
 "Small pictures, one of them broken, and tokenizers that turn them into four tokens"
-import multiprocessing as mp
 import random
 from pathlib import Path
 
@@ -7,8 +6,6 @@ import torch
 from PIL import Image
 from small import vit
 
-ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
-ctx.set_forkserver_preload(['tok1d.train.run', 'tok1d.train.pretokenize'])
 N, BROKEN = 60, 7
 
 def pictures(folder:Path, n=N):

@@ -3,7 +3,8 @@ import json, os, signal, time
 import pytest, torch
 from ranks import finish, places
 from safetensors.torch import load_file
-from tiny_tokens import ctx, pictures, tokenizer
+from tiny_runs import records, start
+from tiny_tokens import pictures, tokenizer
 
 STEPS = 8
 
@@ -23,22 +24,7 @@ def arguments(kind, tokens, out, *more):
         'dataset.preprocessing.crop_size=16', 'dataset.preprocessing.resize_shorter_edge=16', *more
     ]
 
-def child(args, env):
-    os.environ.update(env)
-    torch.set_num_threads(1)
-    from tok1d.train.run import main
-    main(args)
-
-def start(args, **env):
-    p = ctx.Process(target=child, args=(args, env))
-    p.start()
-    return p
-
 def pair(args): return [start(args, **env) for env in places(2)]
-
-def records(out):
-    from tok1d.train.callbacks import TIMES, read_log
-    return [{k: v for k, v in r.items() if k not in TIMES} for r in read_log(out/'log.jsonl')]
 
 def weights(out): return load_file(out/'model.safetensors')
 

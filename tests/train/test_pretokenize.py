@@ -6,8 +6,8 @@ import time
 
 import pytest
 import torch
-from ranks import finish, places
-from tiny_tokens import BROKEN, ctx, N, pictures, tokenizer
+from ranks import ctx, finish, places
+from tiny_tokens import BROKEN, N, pictures, tokenizer
 
 def child(args, env):
     os.environ.update(env)

@@ -125,6 +125,13 @@ def owner(self:Attribution)->Tensor: # Positions, `h w`
     "The token that changes each pixel most"
     return self.change.argmax(0)
 
+@patch
+def where(self:Attribution, at:list[int] # Positions
+         )->Tensor: # `3 h w` in [0, 1], a heat map
+    "Which pixels these tokens change together"
+    change = self.change[at].sum(0)
+    return heat(change.expand(3, -1, -1), max(change.max().item(), 1e-6))
+
 # %% ../../nbs/explore/12_attribution.ipynb #925caf79
 def attribution_picture(ti:TokenImage,
                         a:Attribution, # Of `ti`

@@ -20,8 +20,8 @@ from ..eval.curve import Point, file_points
 from .latest import Latest
 from .show import enlarge, figure_png
 from .tokens import TokenCurve, TokenImage, token_curve
-from .widgets import SIDE, WIDE, captioned, cost_html, free, picked_up, png
-from .widgets import refusal, row, shipped, to_pick_from, with_still
+from .widgets import SIDE, WIDE, captioned, cost_html, free, png
+from .widgets import refusal, row, shipped, take_upload, to_pick_from, with_still
 
 # %% ../../nbs/explore/36_rates.ipynb #48fe7c35
 def growing_curve(ti:TokenImage # With all its tokens
@@ -213,16 +213,7 @@ def go_to_fewest(self:RateExplorer):
 @patch
 def uploaded(self:RateExplorer):
     "Take the uploaded file in, or say what is wrong with it"
-    if not (file := picked_up(self.upload)): return
-    name,src = file
-    try: self.look(src)
-    except ValueError as e:
-        self.message.value = refusal(e, f'{name} cannot be shown')
-        return
-    self.images[name] = src
-    self.picker.unobserve(self.picked, 'value') # new options reset the value first
-    self.picker.options,self.picker.value = [*self.images],name
-    self.picker.observe(self.picked, 'value')
+    take_upload(self, self.look)
 
 # %% ../../nbs/explore/36_rates.ipynb #b1009539
 @patch

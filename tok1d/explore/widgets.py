@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'WIDE', 'WORDS', 'png', 'captioned', 'row', 'with_still', 'refusal', 'cost_html', 'shipped', 'to_pick_from',
-           'picked_up', 'TokenExplorer', 'widget_tree', 'free', 'InterpolationExplorer', 'shown_if',
+           'picked_up', 'TokenExplorer', 'take_upload', 'widget_tree', 'free', 'InterpolationExplorer', 'shown_if',
            'GenerationExplorer', 'read_places', 'Microscope']
 
 # %% ../../nbs/explore/30_widgets.ipynb #af41e016
 import base64, html, io, re
 import ipywidgets as W
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fastcore.basics import patch
 from functools import cache
 from PIL import Image
@@ -167,20 +167,25 @@ def _repr_mimebundle_(self:TokenExplorer, **kwargs):
     return with_still(W.VBox._repr_mimebundle_(self, **kwargs), view_still(self.view))
 
 # %% ../../nbs/explore/30_widgets.ipynb #6a777356
+def take_upload(explorer:W.Widget, # Has `upload`, `picker`, `picked`, `images` and `message`
+                look:Callable): # Shows a picture; `ValueError` for what is none
+    "Show the uploaded file and add it to the picker, or say what is wrong with it"
+    if not (file := picked_up(explorer.upload)): return
+    name,src = file
+    try: look(src)
+    except ValueError as e:
+        explorer.message.value = refusal(e, f'{name} cannot be shown')
+        return
+    explorer.images[name] = src
+    # it is shown already, and new options reset the value first
+    explorer.picker.unobserve(explorer.picked, 'value')
+    explorer.picker.options,explorer.picker.value = [*explorer.images],name
+    explorer.picker.observe(explorer.picked, 'value')
+
 @patch
 def uploaded(self:TokenExplorer):
     "Take the uploaded file in, or say what is wrong with it"
-    if not (file := picked_up(self.upload)): return
-    name,src = file
-    try: self.show(src)
-    except ValueError as e:
-        self.message.value = refusal(e, f'{name} cannot be shown')
-        return
-    self.images[name] = src
-    # it is shown already, and new options reset the value first
-    self.picker.unobserve(self.picked, 'value')
-    self.picker.options,self.picker.value = [*self.images],name
-    self.picker.observe(self.picked, 'value')
+    take_upload(self, self.show)
 
 # %% ../../nbs/explore/30_widgets.ipynb #fc3a0053
 def widget_tree(w:W.Widget)->Iterator[W.Widget]:

@@ -11,7 +11,7 @@ __all__ = ['KEYS', 'SETTINGS', 'PRESETS', 'MAX_TABLE_BYTES', 'RARSettings', 'set
 import torch, torch.nn.functional as F
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from torch import nn, Tensor
 from typing import NamedTuple
@@ -92,8 +92,7 @@ def ordered(job:Job, tokens, known, start, orders, cond, steps)->OrderedJob:
     holes = (~known).any(0).nonzero()
     end = min(steps, holes.max().item()+1 if len(holes) else 0)
     scales = job.settings.scales(known.shape[1])
-    same = {f.name: getattr(job, f.name) for f in fields(job)}
-    same |= dict(tokens=tokens, known=known, start=start)
+    same = vars(job) | dict(tokens=tokens, known=known, start=start)
     return OrderedJob(**same, cond=cond, orders=orders, scales=scales, end=end)
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #8f8bc9f8

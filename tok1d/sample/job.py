@@ -178,21 +178,17 @@ def hidden(self:Job)->list[int]: # One for each line
     return (~self.known).sum(1).tolist()
 
 @patch
-def counts(
-        self:Job,
-        schedule:str)->list[tuple[int,...]]: # One for each step, with a number for each line
-    "How many tokens of each line are hidden after each step"
+def counts(self:Job, schedule:str)->list[tuple[int,...]]: # A number a line, for each step
+    "How many tokens of each line are hidden after each step; empty if nothing is hidden"
     n,hidden = self.known.shape[1],self.hidden()
     if not any(hidden): return []
     plans = {h: mask_counts(n, self.steps, schedule, h, self.start) for h in set(hidden)}
     return list(zip(*(plans[h] for h in hidden)))
 
 @patch
-def hidden_after(
-        self:Job,
-        schedule:str)->Tensor: # `steps b` on the model's device; empty if nothing is hidden
-    "The same as a tensor, so that no step waits for a number"
-    return torch.tensor(self.counts(schedule), device=self.known.device)
+def hidden_after(self:Job, counts:list)->Tensor: # `steps b`, on the model's device
+    "`counts` as a tensor, so that no step waits for a number"
+    return torch.tensor(counts, device=self.known.device)
 
 @patch
 def nothing_to_do(self:Job)->Step:

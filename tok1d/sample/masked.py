@@ -168,8 +168,9 @@ def sample(model:nn.Module, # `ImageBert` or `UViTBert`
 @torch.no_grad()
 def _steps(job:Job, cond:Tensor):
     s,tokens,known = job.settings,job.tokens,job.known
-    if known.all(): yield job.nothing_to_do()
-    for k,m in enumerate(job.hidden_after(s.schedule), job.start):
+    counts = job.counts(s.schedule)
+    if not counts: yield job.nothing_to_do()
+    for k,m in enumerate(job.hidden_after(counts), job.start):
         scale,temp,soft = s.at(k)
         line = tokens.where(known, job.model.mask_id)
         both = answers(job.model, line, cond, scale, s.rule)

@@ -129,10 +129,11 @@ def sample(model:nn.Module, # `MaskGenVQ`
 def _steps(job:Job, rows:TextRows, prob_sorting:bool):
     s,model,tokens,known = job.settings,job.model,job.tokens,job.known
     (b,n),prep = tokens.shape,model.prepare(*rows)
-    if known.all(): yield job.nothing_to_do()
+    counts = job.counts(s.schedule)
+    if not counts: yield job.nothing_to_do()
     # before each step, of the line that has most; where a line has fewer, known ones are asked too
-    most = [max(job.hidden()), *map(max, job.counts(s.schedule))]
-    for k,(m,h) in enumerate(zip(job.hidden_after(s.schedule), most), job.start):
+    most = [max(job.hidden()), *map(max, counts)]
+    for k,(m,h) in enumerate(zip(job.hidden_after(counts), most), job.start):
         scale,temp,soft = s.at(k)
         at = known.int().argsort(dim=1, stable=True)[:,:h]  # b h
         both = answers(model, tokens.where(known, model.mask_id), prep, at)  # b h k
