@@ -165,14 +165,14 @@ def build(model=None, # Tokenizer; the shipped one when None
         inputs, outputs = [image, slider, better, whole], [*pictures, stats, ids, plot, line, note]
         settings = dict(tokens=slider, search=better, whole=whole)
 
-        def restore(request: gr.Request):
-            "What a link asks for"
+        def restore(path, k, search, whole, request: gr.Request):
+            "What a link asks for; like every function here it takes the page's parts as they are"
             asked = common.asked_for(request, 'token_count')
             picked = dict(examples).get(asked.get('image'))
             shown = gr.skip() if picked is None else gr.update(value=picked)
             return [shown, *common.restored(request, 'token_count', settings)]
 
-        ready = demo.load(restore, None, inputs, api_visibility='private', show_progress='hidden')
+        ready = demo.load(restore, inputs, inputs, api_visibility='private', show_progress='hidden')
         events = [image.change, slider.change, better.input, whole.input]
         look = dict(trigger_mode='always_last', show_progress='hidden', js=WAITING)
         gr.on(events, explore, inputs, outputs, api_name='explore', **look).then(None, js=DONE)
