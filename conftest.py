@@ -43,6 +43,23 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'long: takes a minute or more; skipped unless --run long')
+    if 'PYTEST_XDIST_WORKER' not in os.environ: clean_up_after(config)
+
+def clean_up_after(config):
+    """Temporary files of this run, its notebooks and their processes lie in one folder, which goes
+    with the run.
+
+    `--basetemp FOLDER` keeps what tests wrote to `tmp_path`.
+    """
+    folder = tempfile.mkdtemp(prefix='tok1d-tests-')
+    before = os.environ.get('TMPDIR')
+    os.environ['TMPDIR'] = tempfile.tempdir = folder
+    def leave():
+        tempfile.tempdir = None
+        if before is None: del os.environ['TMPDIR']
+        else: os.environ['TMPDIR'] = before
+        shutil.rmtree(folder, ignore_errors=True)
+    config.add_cleanup(leave)
 
 WORKERS = 4  # at most: each holds a model or two in memory
 
