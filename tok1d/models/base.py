@@ -173,13 +173,20 @@ class BaseModel(nn.Module, PyTorchModelHubMixin, library_name='tok1d', tags=['im
         return super().from_pretrained(str(path) if path.exists() else name_or_path, **settings)
 
     def save_pretrained(self, folder, **settings):
+        "Write configuration and weights to a folder, `~` included"
         return super().save_pretrained(read_path(folder), **settings)
 
-    @property
-    def device(self)->torch.device: return next(self.parameters()).device
-    @property
-    def dtype(self)->torch.dtype:
-        return next(p.dtype for p in self.parameters() if p.is_floating_point())
+
+# %% ../../nbs/models/05_base.ipynb #2fb85201
+@patch(as_prop=True)
+def device(self:BaseModel)->torch.device:
+    "Where the weights are"
+    return next(self.parameters()).device
+
+@patch(as_prop=True)
+def dtype(self:BaseModel)->torch.dtype:
+    "Number format of the weights"
+    return next(p.dtype for p in self.parameters() if p.is_floating_point())
 
 # %% ../../nbs/models/05_base.ipynb #8dbbaf44
 @patch
@@ -355,7 +362,9 @@ class BaseGenerator(BaseModel):
         return getattr(self.sampler_module, 'SETTINGS', ())
 
     @property
-    def null_class(self)->int: return self.num_classes # Class id that stands for no condition
+    def null_class(self)->int:
+        "Class id that stands for no condition"
+        return self.num_classes
 
     def sample(self, condition, # Class ids `b`, or whatever the model is conditioned on
                **settings): # Of the sampler: steps, guidance, temperature, seed…

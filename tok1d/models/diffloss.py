@@ -86,6 +86,7 @@ class DenoisingBlock(nn.Module):
 
     def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None,
                 gate:Tensor|None=None): # m w, m 3w, m w, m w; → three times m w
+        "One residual block: `x`, what its branch adds, and the gate of it, each `m w`"
         shift,scale,gate_out = mod.chunk(3, -1)
         x,y = adaln_or_plain(x, shift, scale, branch, gate, self.in_ln.weight, self.in_ln.bias)
         return x,self.mlp(y),gate_out
@@ -101,6 +102,7 @@ class FinalLayer(nn.Module):
 
     def forward(self, x:Tensor, mod:Tensor, branch:Tensor|None=None,
                 gate:Tensor|None=None): # m w, m 2w, m w, m w
+        "Modulate and project to `m c_out`"
         shift,scale = mod.chunk(2, -1)
         return self.linear(adaln_or_plain(x, shift, scale, branch, gate).y)
 
@@ -111,7 +113,9 @@ class Embedder(nn.Module):
         super().__init__()
         self.mlp = nn.Sequential(Linear(256, w), nn.SiLU(), Linear(w, w))
 
-    def forward(self, t): return self.mlp(level_waves(t).to(self.mlp[0].weight.dtype))  # m → m w
+    def forward(self, t):
+        "Noise levels `m` to vectors `m w`"
+        return self.mlp(level_waves(t).to(self.mlp[0].weight.dtype))
 
 # %% ../../nbs/models/75_diffloss.ipynb #afeaf805
 class DiffusionMLP(nn.Module):
@@ -140,8 +144,16 @@ class DiffusionMLP(nn.Module):
         for block,mod in zip(self.res_blocks, mods): x = block(x[0], mod, *x[1:])
         return self.final_layer(x[0], mods[-1], *x[1:])
 
-    def forward(self, x:Tensor, t:Tensor, z:Tensor)->Tensor:
-        return self.denoise(x, self.modulation(t, z)) # m c, m, m d → m 2c
+
+# %% ../../nbs/models/75_diffloss.ipynb #afeaf801
+@patch
+def forward(self:DiffusionMLP,
+            x:Tensor, # Noisy tokens, `m c`
+            t:Tensor, # Noise levels, `m`
+            z:Tensor, # Features of the transformer, `m d`
+           )->Tensor: # `m 2c`
+    "Noise and variance of each token"
+    return self.denoise(x, self.modulation(t, z))
 
 # %% ../../nbs/models/75_diffloss.ipynb #289d305b
 @patch

@@ -67,6 +67,7 @@ class Attention(nn.Module):
 
     # x: b n d; ask: the m positions whose output is wanted, all if not given; → b m d
     def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None):
+        "Attend from all positions, or from those of `ask`: `b n d` → `b m d`"
         if ask is None: q,k,v = self.heads(x, 0, 3)
         else: q,k,v = *self.heads(x[:,ask], 0, 1),*self.heads(x, 1, 3)
         return self.out_proj(attend(q, k, v, mask).transpose(1,2).flatten(2))
@@ -80,7 +81,9 @@ class MLP(nn.Module):
         super().__init__()
         self.c_fc,self.c_proj = nn.Linear(d, hidden),nn.Linear(hidden, d)
 
-    def forward(self, x): return self.c_proj(F.gelu(self.c_fc(x)))
+    def forward(self, x):
+        "Two layers and a GELU between: `... d` → `... d`"
+        return self.c_proj(F.gelu(self.c_fc(x)))
 
 class Block(nn.Module):
     "Pre-norm transformer block"
@@ -94,6 +97,7 @@ class Block(nn.Module):
 
     def forward(self, x:Tensor, mask:Tensor|None=None,
                 ask:slice|None=None): # x: b n d; ask: positions wanted, all if not given
+        "Attention, then the MLP, each added: `b n d` → `b m d`"
         x = (x if ask is None else x[:,ask]) + self.attn(self.ln_1(x), mask, ask)
         return x + self.mlp(self.ln_2(x))
 
@@ -109,6 +113,7 @@ class Transformer(nn.ModuleList):
 
     # x: b n d; ask: positions whose output is wanted, all if not given
     def forward(self, x:Tensor, mask:Tensor|None=None, ask:slice|None=None):
+        "All blocks; the last answers at the positions of `ask` alone: `b n d` → `b m d`"
         again = self.recompute and torch.is_grad_enabled()
         for i,block in enumerate(self, 1):
             args = x,mask,ask if i==len(self) else None
@@ -122,6 +127,7 @@ class Linear(nn.Linear):
     onednn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
 
     def forward(self, x): # `... d`
+        "`... d_in` → `... d_out`, through oneDNN where that is quicker"
         w = self.weight
         rows = x.device.type=='cpu' and x.numel()>w.shape[1]  # a single row is as quick either way
         if rows and Linear.onednn and x.dtype==w.dtype==torch.float32 and not (
@@ -148,6 +154,7 @@ class InferenceLinear(nn.Module):
             self.register_buffer(name, t)
 
     def forward(self, x:Tensor, gelu:bool=False)->Tensor: # `... d_in`, and GELU? → `... d_out`
+        "`... d_in` → `... d_out`, with the weights in the layout that was packed"
         weight,bias = self.weight,self.bias
         if weight.is_mkldnn:
             y = torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'none', [], '')

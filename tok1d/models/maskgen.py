@@ -82,6 +82,7 @@ class MaskGen(BaseGenerator):
         self.micro = g.micro_condition_embed_dim if g.micro_condition else 0
 
     def blocks_of(self): # The stack
+        "The stack of blocks that the configuration describes"
         g = self.config.model.maskgen
         m = MMDiT(g.decoder_embed_dim, g.decoder_depth, g.decoder_num_heads)
         m.recompute = self.config.training.grad_checkpointing
@@ -172,10 +173,17 @@ class MaskGenVQ(MaskGen):
         nn.init.zeros_(self.norm.linear.weight)
         if g.weight_tying: self.lm_head.weight = self.embeddings.weight
 
-    @property
-    def mask_id(self)->int: return self.codebook_size # Id of a hidden token
-    @property
-    def parts(self): return self.text_embed_proj,self.cond_pooled_proj,self.blocks,self.norm
+
+# %% ../../nbs/models/80_maskgen.ipynb #40830d01
+@patch(as_prop=True)
+def mask_id(self:MaskGenVQ)->int:
+    "Id of a hidden token"
+    return self.codebook_size
+
+@patch(as_prop=True)
+def parts(self:MaskGenVQ)->tuple[nn.Module,...]:
+    "The layers for text and pooled text, the blocks and the norm, by their published names"
+    return self.text_embed_proj,self.cond_pooled_proj,self.blocks,self.norm
 
 # %% ../../nbs/models/80_maskgen.ipynb #79001274
 @patch
@@ -231,7 +239,9 @@ class MaskGenKL(MaskGen):
         self.init_weights()
 
     @property
-    def parts(self): return self.text_emb,self.text_pooled_emb,self.decoder_blocks,self.decoder_norm
+    def parts(self)->tuple[nn.Module,...]:
+        "The layers for text and pooled text, the blocks and the norm, by their published names"
+        return self.text_emb,self.text_pooled_emb,self.decoder_blocks,self.decoder_norm
 
 # %% ../../nbs/models/80_maskgen.ipynb #f362e9b9
 @patch

@@ -118,6 +118,7 @@ class BertLayer(nn.Module):
         return out['LayerNorm'](x + F.dropout(out['dense'](y), self.dropout, self.training))
 
     def forward(self, x): # b n d
+        "Attention, then the MLP, each normed after it is added: `b n d` → `b n d`"
         qkv = [proj(x) for proj in self.attention['self'].values()]
         x = self.add(x, mix(*qkv, self.nh, self.attn_drop*self.training), self.attention['output'])
         return self.add(x, F.gelu(self.intermediate['dense'](x)), self.output)
@@ -175,6 +176,7 @@ class UViTBlock(nn.Module):
         if skip: self.skip_linear = nn.Linear(2*d, d)
 
     def forward(self, x, skip=None): # b n d
+        "Attention, then the MLP; `skip` is the output of an earlier block: `b n d` → `b n d`"
         if skip is not None: x = self.skip_linear(torch.cat([x, skip], -1))
         x = x + self.attn['proj'](mix(*self.attn['qkv'](self.norm1(x)).chunk(3, -1), self.nh))
         return x + self.mlp['fc2'](F.gelu(self.mlp['fc1'](self.norm2(x))))

@@ -31,6 +31,7 @@ class AdaLN(nn.Module):
         self.linear = Linear(d, parts*d)
 
     def forward(self, c:Tensor)->Tensor: # `b d` → `b 1 parts·d`
+        "Modulation of all parts from the condition: `b d` → `b 1 parts·d`"
         return self.linear(F.silu(c))[:,None]
 
 # %% ../../nbs/models/70_mmdit.ipynb #b72e176a
@@ -62,6 +63,7 @@ class JointAttention(nn.Module):
 
     def forward(self, x:Tensor, text:Tensor,
                 ask:Tensor): # b n d, b l d, b m d: rows of x that give queries; → b m d, b l d
+        "Image and text attend to both; the last block has no answer for the text"
         q = self.heads(self.to_q(ask), *([] if self.last else [self.add_q_proj(text)]))
         k = self.heads(self.to_k(x), self.add_k_proj(text))
         v = self.heads(self.to_v(x), self.add_v_proj(text))
@@ -135,6 +137,7 @@ class MMDiT(nn.ModuleList):
 
     # `b n d`, `b l d`, from `modulation`, `b m` → `b n d` (or `b m d`)
     def forward(self, x:Tensor, text:Tensor, mods:list, at:Tensor|None=None)->Tensor:
+        "All blocks; the image rows of the last, at `at` alone if given: `b n d` → `b m d`"
         again = self.recompute and torch.is_grad_enabled()
         for block,mod in zip(self, mods):
             args = x,text,mod,at if block.last else None

@@ -69,14 +69,21 @@ class RARAttention(nn.Module):
         else: q,k,v = qkv.unflatten(-1, (3,self.nh,-1)).permute(2,0,3,1,4)
         return self.q_norm(q).to(v.dtype),self.k_norm(k).to(v.dtype),v
 
-    def forward(self, x, kv=None): # `b n d` or `b d`; a cache: `Growing` or `Placed`
-        q,k,v = self.heads(x)
-        mask = None
-        if kv is not None: k,v,mask = kv.add(k, v)
-        causal = mask is None and q.shape[2]>1
-        y = F.scaled_dot_product_attention(q, k, v, mask, self.attn_drop*self.training, causal)
-        y = self.proj(y.flatten(1) if x.ndim==2 else y.transpose(1,2).flatten(2))
-        return F.dropout(y, self.dropout) if self.training else y
+
+# %% ../../nbs/models/60_rar.ipynb #f2683701
+@patch
+def forward(self:RARAttention,
+            x:Tensor, # `b n d`, or one position `b d`
+            kv=None, # What came before: a `Growing` or `Placed` cache
+           )->Tensor: # As `x`
+    "Attend to this position and what came before it"
+    q,k,v = self.heads(x)
+    mask = None
+    if kv is not None: k,v,mask = kv.add(k, v)
+    causal = mask is None and q.shape[2]>1
+    y = F.scaled_dot_product_attention(q, k, v, mask, self.attn_drop*self.training, causal)
+    y = self.proj(y.flatten(1) if x.ndim==2 else y.transpose(1,2).flatten(2))
+    return F.dropout(y, self.dropout) if self.training else y
 
 # %% ../../nbs/models/60_rar.ipynb #cae8dbb5
 def adaln(d, m):
@@ -146,6 +153,7 @@ class FinalNorm(nn.Module):
         self.adaLN_modulation = adaln(d, 2)
 
     def forward(self, x, c): # `b n d`
+        "The norm before the head, modulated by the condition: `b n d` → `b n d`"
         scale,shift = self.adaLN_modulation(c).chunk(2, -1)
         return modulated(x, shift, scale, ready=self.ready)[1]
 

@@ -34,6 +34,7 @@ class TATiTokDecoder(TiTokDecoder):
 
     def forward(self, z:Tensor, alive:Tensor|None=None,
                 text:Tensor|None=None): # z: b n d, text: b l d
+        "Paint the canvas, with the caption to look at: → `b 3 h w`"
         t = self.text_guidance_proj(text)                                   # b l w
         return super().forward(z, alive,
                                t + self.text_guidance_positional_embedding[:t.shape[1]].to(t))

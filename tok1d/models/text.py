@@ -39,7 +39,9 @@ class TextEncoder(nn.Module):
         self.cache = OrderedDict()
         self.told = set()
 
-    def train(self, mode:bool=True): return super().train(False)
+    def train(self, mode:bool=True):
+        "Stay in evaluation mode: this encoder is never trained"
+        return super().train(False)
 
     def _apply(self, *args, **kw):
         self.cache.clear()

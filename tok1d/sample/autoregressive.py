@@ -30,6 +30,7 @@ class RARSettings(NamedTuple):
     temperature:float=1. # Of the draw; 0: always the best
 
     def scales(self, n:int)->list: # Of guidance, for each of `n` tokens
+        "Guidance scale of each of `n` tokens"
         return [
             guidance_at(i/n, self.guidance, 'power-cosine', self.guidance_pow) for i in range(n)
         ]
@@ -62,7 +63,9 @@ class OrderedJob(Job):
     end:int # Tokens to report
 
     @property
-    def guided(self)->bool: return any(s!=1 for s in self.scales)
+    def guided(self)->bool:
+        "Does any token use guidance?"
+        return any(s!=1 for s in self.scales)
 
     @property
     def labels(self)->Tensor: # `r`
@@ -271,7 +274,9 @@ def advance(net, kv, mods, last, positions, ids, i, at, scale, u, held, token, h
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #ff0ac2a5
 @cache
-def compiled(**kw): return torch.compile(advance, fullgraph=True, dynamic=False, **kw)
+def compiled(**kw):
+    "`advance` as one compiled graph, for `torch.compile` settings `kw`"
+    return torch.compile(advance, fullgraph=True, dynamic=False, **kw)
 
 # %% ../../nbs/sample/30_autoregressive.ipynb #1fdb8796
 def sample(model:nn.Module, # `RAR`

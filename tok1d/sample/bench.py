@@ -92,10 +92,12 @@ def ways(model:nn.Module, # In its number format
     }
 
 def by(backend:str, run:Callable)->Iterator: # The same run, with that backend of the ops
+    "The same run, with that backend of the ops"
     with use_ops(backend): yield from run()
 
 # %% ../../nbs/sample/80_bench.ipynb #6f64f564
 def resident()->int: # Bytes of this process in memory
+    "Memory of this process, in bytes"
     import psutil
     return psutil.Process().memory_info().rss
 
@@ -114,6 +116,7 @@ class Peak:
         self.thread.start()
         return self
     def watch(self):
+        "Note the largest size every 5 ms, until stopped"
         while self.on:
             self.top = max(self.top, resident())
             time.sleep(.005)

@@ -31,7 +31,9 @@ class MaskedSettings(NamedTuple):
     schedule:str='arccos' # Share hidden after each step, see `mask_ratio`
 
     @property
-    def rule(self)->str: return RULES.get(self.guidance_decay, 'cond') # See `guide`
+    def rule(self)->str:
+        "How `guide` mixes the two predictions"
+        return RULES.get(self.guidance_decay, 'cond')
 
     def at(self, k:int)->StepNumbers:
         "The numbers of step `k`"

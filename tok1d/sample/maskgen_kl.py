@@ -65,7 +65,9 @@ def sequence(rank:Tensor, # See `ranks`
     return rank.masked_fill(known, torch.inf).argsort(dim=1, descending=True, stable=True)
 
 # %% ../../nbs/sample/70_maskgen_kl.ipynb #e2633017
-def head_noise(noise): return noise.transpose(0,1).flatten(1,2) # b s+1 p c → s+1 b·p c
+def head_noise(noise):
+    "Noise in the order in which the head uses it: `b s+1 p c` → `s+1 b·p c`"
+    return noise.transpose(0,1).flatten(1,2)
 
 def drawn_plain(model, z, noise, scale, temperature)->Tensor: # Of features `r p d`; `b·p c`
     "The head's last answer, by its plain form"

@@ -62,9 +62,13 @@ class Pipeline:
                 f"class_names: {len(self.class_names)} names for {generator.num_classes} classes")
 
     @property
-    def settings(self)->tuple[str,...]: return self.generator.settings # That one may choose
+    def settings(self)->tuple[str,...]:
+        "Names of the settings that a call may choose"
+        return self.generator.settings
     @property
-    def device(self)->torch.device: return self.generator.device
+    def device(self)->torch.device:
+        "Where the generator is"
+        return self.generator.device
     def __repr__(self):
         return (f"Pipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}): "
                 f"{self.generator.num_classes} classes")
@@ -217,7 +221,9 @@ def decode(self:Pipeline,
         ])
 
 @patch
-def paint(self:Pipeline, tokens, what): return self.tokenizer.decode(tokens)
+def paint(self:Pipeline, tokens, what):
+    "Images `b 3 h w` of a line of tokens"
+    return self.tokenizer.decode(tokens)
 
 @patch
 def _pairs(self:Pipeline, tokens, labels, batch_size): # batches of lines, and what was asked for
@@ -250,6 +256,7 @@ class TextPipeline(Pipeline):
 # %% ../../nbs/sample/40_pipeline.ipynb #84151b86
 @patch
 def asked(self:TextPipeline, labels):
+    "One prompt an image, each checked"
     prompts = one_each(labels)
     for p in prompts:
         if not isinstance(p, str): raise ValueError(f"prompt {p!r}: give a text, '' for none")
@@ -257,12 +264,14 @@ def asked(self:TextPipeline, labels):
 
 @patch
 def sample(self:TextPipeline, prompts, **settings):
+    "Yield the steps of a run for these prompts"
     want = ('sequence','pooled')
     null = self.text_encoder.null(want)
     return self.generator.sample(self.text_encoder(prompts, want), null=null, **settings)
 
 @patch
 def paint(self:TextPipeline, tokens, prompts):
+    "Images `b 3 h w` of a line of tokens; a text-aware tokenizer reads the prompts too"
     if not hasattr(self.tokenizer, 'text_encoder'): return self.tokenizer.decode(tokens)
     texts = [p or '' for p in prompts]
     return self.tokenizer.decode(tokens, text=self.text_encoder(texts, ('guidance',)).guidance)

@@ -194,7 +194,9 @@ def seed_step(generator:torch.Generator, # Changed in place
         int(np.random.SeedSequence((seed, step+1)).generate_state(1, np.uint64)[0]>>1))
 
 # %% ../../nbs/sample/10_schedules.ipynb #221ee8c9
-def at_least_one(name, value)->int: return whole(name, value, 1)
+def at_least_one(name, value)->int:
+    "A whole number from 1 up; `ValueError` naming it for anything else"
+    return whole(name, value, 1)
 
 CHECKS = dict( # Setting → what it must be
     steps=at_least_one, guidance=number, guidance_pow=number, temperature=number, annealing=truth,

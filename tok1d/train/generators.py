@@ -41,6 +41,7 @@ class GeneratorTask(Task):
         self.label_dropout,self.smoothing = label_dropout,smoothing
 
     def train(self, mode:bool=True):
+        "Training mode; the tokenizer stays in evaluation mode"
         super().train(mode)
         if self.tokenizer is not None: self.tokenizer.eval()
         return self
@@ -86,6 +87,7 @@ class MaskGITTask(GeneratorTask):
         self.unmasked_weight,self.schedule = unmasked_weight,schedule
 
     def forward(self, batch, step, generator):
+        "Loss of the hidden tokens and share of them that were right"
         tokens,cls = self.tokens(batch),self.labels(batch['cls'], generator)
         masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
         # b n k; the id after the last code is the mask
@@ -127,6 +129,7 @@ class ARTask(GeneratorTask):
         self.anneal_start,self.anneal_end = anneal_start,anneal_end
 
     def forward(self, batch, step, generator):
+        "Loss and accuracy of the next token, in random orders while they last"
         tokens,cls = self.tokens(batch),self.labels(batch['cls'], generator)
         share = random_share(step, self.anneal_start, self.anneal_end)
         orders = random_orders(*tokens.shape, share, generator).to(tokens.device)

@@ -46,6 +46,7 @@ class Blur(nn.Module):
         self.register_buffer('kernel', (torch.outer(k, k)/k.sum()**2)[None,None])
 
     def forward(self, x): # b c h w
+        "Blur, and keep every second row and column: `b c h w` → `b c ⌈h/2⌉ ⌈w/2⌉`"
         h,w = x.shape[-2:]
         ph,pw = 2+h%2,2+w%2  # "same": ⌈h/2⌉ rows come out
         x = F.pad(x, (pw//2, pw-pw//2, ph//2, ph-ph//2))
@@ -70,6 +71,7 @@ class NLayerDiscriminator(nn.Module):
                                        nn.Conv2d(cs[-1], 1, 5, padding=2))
 
     def forward(self, x): # b 3 h w
+        "How real each region looks: `b 3 h w` → logits `b 1 16 16`"
         x = self.block_in(x)
         for block in self.blocks: x = block(x)
         return self.to_logits(self.pool(x))  # b 1 16 16
@@ -96,6 +98,7 @@ class LeCam(nn.Module):
         self.register_buffer('fake', torch.zeros(()))
 
     def forward(self, real, fake): # Logits, any shape; their means are used, as published
+        "The penalty, and the running means brought up to date"
         real,fake = real.mean(),fake.mean()
         loss = F.relu(real-self.fake)**2 + F.relu(self.real-fake)**2
         with torch.no_grad():

@@ -76,6 +76,7 @@ class MaskGenVQTask(MaskGenTask):
         self.unmasked_weight,self.schedule = unmasked_weight,schedule
 
     def forward(self, batch, step, generator):
+        "Loss of the hidden tokens and share of them that were right"
         tokens,pair = self.tokens(batch),self.captions(batch, generator)
         masked = random_mask(*tokens.shape, self.schedule, generator).to(tokens.device)
         # b n k

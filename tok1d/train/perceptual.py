@@ -29,7 +29,9 @@ class Frozen(nn.Module):
         self.register_buffer('std', torch.tensor(STD)[:,None,None], persistent=False)
         return self.requires_grad_(False).eval()
 
-    def train(self, mode:bool=True): return super().train(False)
+    def train(self, mode:bool=True):
+        "Stay in evaluation mode: this network is never trained"
+        return super().train(False)
 
     def normalize(self, x): # `b 3 h w` in [0, 1]
         "Images normalized by the mean and spread of ImageNet"
@@ -57,6 +59,7 @@ class MBConv(nn.Module):
         self._project_conv,self._bn2 = nn.Conv2d(w, o, 1, bias=False),bn(o)
 
     def forward(self, x): # b c h w
+        "Expand, convolve each channel, project: `b c h w` → `b d h w`"
         h = F.relu6(self._bn0(self._expand_conv(x))) if hasattr(self, '_expand_conv') else x
         h = F.relu6(self._bn1(same_conv(h, self._depthwise_conv)))
         h = self._bn2(self._project_conv(h))
@@ -85,6 +88,7 @@ class EfficientNetLite0(Frozen):
         return out
 
     def forward(self, x, target): # b 3 h w in [0, 1]
+        "Mean squared distance of the features of two batches, `b 3 h w` in [0, 1]"
         with torch.no_grad(): want = self.features(target)
         return sum((a-b).pow(2).sum(1).mean() for a,b in zip(self.features(x), want))/len(want)
 
@@ -116,6 +120,7 @@ class ConvNeXtS(Frozen):
         return self.net(self.normalize(x))
 
     def forward(self, x, target):
+        "Mean squared distance of the logits of two batches, `b 3 h w` in [0, 1]"
         with torch.no_grad(): want = self.logits(target)
         return F.mse_loss(self.logits(x), want)
 
@@ -195,6 +200,7 @@ class Mean(nn.Module):
         super().__init__()
         self.losses,self.weights = nn.ModuleList(losses),weights
     def forward(self, x, target):
+        "Weighted mean of the losses"
         return sum(w*l(x, target) for w,l in zip(self.weights, self.losses))/sum(self.weights)
 
 # %% ../../nbs/train/15_perceptual.ipynb #27545bbd

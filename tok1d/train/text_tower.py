@@ -62,6 +62,7 @@ class ContrastiveTask(Task):
         self.swapped = swapped
 
     def forward(self, batch, step, generator):
+        "Loss of telling the captions of a batch apart, and how often the right one was found"
         x,captions = self.model.encode_image(batch['image']),batch['text']
         wrong = [swap_words(c, generator) for c in captions] if self.swapped else []
         t,*w = self.model.encode_text(captions + wrong).split(len(captions))
