@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from configparser import ConfigParser
 from contextlib import suppress
 from multiprocessing.connection import wait
+from multiprocessing.util import Finalize
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
@@ -54,12 +55,13 @@ def clean_up_after(config):
     folder = tempfile.mkdtemp(prefix='tok1d-tests-')
     before = os.environ.get('TMPDIR')
     os.environ['TMPDIR'] = tempfile.tempdir = folder
-    def leave():
+    # after what multiprocessing removes at the end of a process, which lies in there
+    Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
+    def restore():
         tempfile.tempdir = None
         if before is None: del os.environ['TMPDIR']
         else: os.environ['TMPDIR'] = before
-        shutil.rmtree(folder, ignore_errors=True)
-    config.add_cleanup(leave)
+    config.add_cleanup(restore)
 
 WORKERS = 4  # at most: each holds a model or two in memory
 
