@@ -9,10 +9,11 @@ __all__ = ['app', 'Debug', 'Plugins', 'Version', 'MODEL', 'ModelOption', 'Pad', 
            'ReplaceRun', 'OtherTokenizer', 'AtATime', 'ListClasses', 'Match', 'PresetName', 'Changes', 'Settings',
            'Images', 'ShardFolder', 'Augment', 'Passes', 'Recipe', 'VariantsAtATime', 'ShardSize', 'Workers',
            'AugmentSeed', 'OnCPU', 'Encoder', 'DemoName', 'Port', 'DemoModel', 'bench_app', 'Dtypes', 'JSONFile',
-           'Compiled', 'Timed', 'Lines', 'Ops', 'KeepGates', 'data_app', 'Shards', 'Characters', 'Photos', 'Jobs',
-           'DrawSeed', 'Commands', 'examples', 'option', 'argument', 'show_version', 'common', 'main', 'search_option',
-           'quickstart', 'encode', 'decode', 'generate', 'list_models', 'show_config', 'train', 'pretokenize',
-           'find_demos', 'load_page', 'demo', 'bench_sample', 'bench_operations', 'build_data']
+           'Compiled', 'Timed', 'Lines', 'Ops', 'KeepGates', 'Trained', 'Batches', 'Blocks', 'data_app', 'Shards',
+           'Characters', 'Photos', 'Jobs', 'DrawSeed', 'Commands', 'examples', 'option', 'argument', 'show_version',
+           'common', 'main', 'search_option', 'quickstart', 'encode', 'decode', 'generate', 'list_models',
+           'show_config', 'train', 'pretokenize', 'find_demos', 'load_page', 'demo', 'bench_sample', 'bench_operations',
+           'bench_training', 'build_data']
 
 # %% ../nbs/90_cli.ipynb #05ca6961
 import sys,warnings
@@ -417,6 +418,23 @@ def bench_operations(ops:Ops=None, dtype:Dtypes=None, compiled:Compiled=False,
     rows = bench_ops(ops or None, [DTYPES[d] for d in dtype or DTYPES], compiled=compiled, out=out,
                      gates=keep_gates)
     typer.echo(bench_table(rows))
+
+# %% ../nbs/90_cli.ipynb #29c90613
+Trained = Annotated[Optional[list[str]], argument(
+    'Presets, YAML files or folders; titok_tiny_vq, maskgit_tiny and rar_tiny by default.')]
+Batches = Annotated[Optional[list[int]], option(
+    'Images at a time; may be repeated. By default those of the recipe.', min=1)]
+Blocks = Annotated[bool, option(
+    'Time compiled blocks too; needs a C++ compiler and takes minutes.', '--compile',
+    show_default=True)]
+
+@bench_app.command('train', epilog=examples(
+    'tok1d bench train', 'tok1d bench train titok_tiny_vq --batch 32 --batch 256 --compile'))
+def bench_training(recipes:Trained=None, batch:Batches=None, compiled:Blocks=False,
+                   out:JSONFile=None):
+    "Time optimizer steps: images per second, memory, and the floor of this machine."
+    from tok1d.train.bench import bench_train,line
+    bench_train(recipes, batch or (), compiled, out=out, say=lambda row: typer.echo(line(row)))
 
 # %% ../nbs/90_cli.ipynb #b93f5e12
 attach(app)
