@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['eval_app', 'JSONFile', 'ExtractorName', 'Size', 'Batch', 'DATA', 'First', 'Tokens', 'Captions', 'TokenizerName',
            'SamplesPath', 'Reference', 'Count', 'ReferenceCount', 'Stored', 'Models', 'GoodEnough', 'Codecs',
-           'CurveFolder', 'HOLES', 'CODES', 'CONTROLS', 'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset',
-           'OtherTokenizer', 'PNGs', 'Part', 'Checkpoint', 'List', 'Quick', 'Validation', 'Batch256', 'Drawn',
-           'measure', 'arg', 'opt', 'say_result', 'shown', 'say_rows', 'reconstruction', 'class_names', 'generation',
-           'compare', 'extractors', 'curve', 'load_all', 'first_pictures', 'Control', 'flag', 'flag_of',
-           'with_settings', 'sample', 'reproduce', 'attach']
+           'CurveFolder', 'CardKinds', 'EachCard', 'CardSeed', 'CardFolder', 'HOLES', 'CODES', 'CONTROLS',
+           'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset', 'OtherTokenizer', 'PNGs', 'Part',
+           'Checkpoint', 'List', 'Quick', 'Validation', 'Batch256', 'Drawn', 'measure', 'arg', 'opt', 'say_result',
+           'shown', 'say_rows', 'reconstruction', 'class_names', 'generation', 'compare', 'extractors', 'curve',
+           'load_all', 'first_pictures', 'probes', 'Control', 'flag', 'flag_of', 'with_settings', 'sample', 'reproduce',
+           'attach']
 
 # %% ../../nbs/eval/60_commands.ipynb #dd1f1d16
 import inspect
@@ -161,6 +162,33 @@ def first_pictures(data:str, size:int, n:int): # `b 3 h w` in [0, 1]
     pics = Pictures(data, size)
     pics.n = min(n, pics.n)
     return torch.cat([*pics.batches()]).float()/255
+
+# %% ../../nbs/eval/60_commands.ipynb #d37c17ea
+CardKinds = Annotated[Optional[list[str]],
+                      opt('text, lines, faces, colours; may be repeated.', '--kind')]
+EachCard = Annotated[int, opt('Cards of each kind and level.', '--each', '-n', min=1, show=True)]
+CardSeed = Annotated[int, opt('Seed of the cards.', '--seed', '-s', min=0, show=True)]
+CardFolder = Annotated[Path, opt('Folder for probes.json, cards.png and plot.png.', '--out', '-o',
+                             show=True)]
+
+@eval_app.command('probes')
+def probes(models:Models=None, tokens:Tokens=None, kinds:CardKinds=None, each:EachCard=8,
+           seed:CardSeed=0, batch_size:Batch=64, out:CardFolder=Path('outputs/probes')):
+    "Count how much of drawn text, lines, faces and colours survives a tokenizer."
+    import time
+    from tok1d.basics import atomic_write, default_device
+    from tok1d.eval.probes import examine, examined_grid, plot_survival, probe_result
+    from tok1d.eval.probes import survival_table
+    from tok1d.eval.protocol import write_result
+    start,device = time.monotonic(),default_device()
+    nets = load_all(models or ['tok1d-tiny-vq'], device)
+    found = examine(nets, each, seed, kinds, tokens, batch_size)
+    typer.echo('Scores: 1 if every detail is left, 0 if nothing is.\n'+survival_table(found.rows))
+    seconds = time.monotonic()-start
+    path = write_result(out/'probes.json', probe_result(found, nets, seed, device, seconds))
+    with atomic_write(out/'cards.png') as tmp: examined_grid(found, nets).save(tmp)
+    with atomic_write(out/'plot.png') as tmp: plot_survival(found.rows).savefig(tmp, dpi=150)
+    typer.echo(f"\nCards: {out/'cards.png'}\nPlot: {out/'plot.png'}\nScores: {path}")
 
 # %% ../../nbs/eval/60_commands.ipynb #272bc713
 class Control(NamedTuple):
