@@ -269,7 +269,7 @@ def colour_card(size:int, level:int, rng:np.random.Generator)->Card:
 
 KINDS['colours'] = Kind(colour_card, (1,2,4,8,16,32), 8, 'as wrong as grey', 'exact')
 
-# %% ../../nbs/eval/32_probes.ipynb #f8a703d0
+# %% ../../nbs/eval/32_probes.ipynb #495fa6e9
 def levels_of(kind:str, size:int)->list[int]:
     "The levels that can be drawn at a size; `ValueError` if there are none"
     k = KINDS[kind]
@@ -282,8 +282,8 @@ def check_kinds(kinds:Iterable[str]|None)->list[str]: # None for all
     "Known kinds of cards; `ValueError` for any other"
     kinds = list(kinds or KINDS)
     odd = [k for k in kinds if k not in KINDS]
-    if odd: raise ValueError(f"there are no cards of {', '.join(odd)}; there are: {', '.join(KINDS)}")
-    return kinds
+    if not odd: return kinds
+    raise ValueError(f"there are no cards of {', '.join(odd)}; there are: {', '.join(KINDS)}")
 
 def draw_cards(size:int, # Pixels along an edge
                each:int=8, # Cards of each kind and level
@@ -411,12 +411,13 @@ def examine(models:Mapping[str,nn.Module], # Name → tokenizer
     rows = [r for name,m in models.items() for r in survival(name, m, cards[name], ks, batch_size)]
     return Examined(Table(rows), cards)
 
-# %% ../../nbs/eval/32_probes.ipynb #c2402914
-def examined_grid(found:Examined, models:Mapping[str,nn.Module])->Image.Image:
+# %% ../../nbs/eval/32_probes.ipynb #50229dd0
+def examined_grid(found:Examined, models:Mapping[str,nn.Module],
+                  kinds:Mapping[str,int]|None=None)->Image.Image: # See `first_cards`
     "One card of each kind and level, and what each tokenizer made of it"
     columns = {}
     for name,k in dict.fromkeys((r.model, r.tokens) for r in found.rows):
-        cards = first_cards(found.cards[name])
+        cards = first_cards(found.cards[name], kinds)
         again = redrawn(models[name], torch.stack([c.image for c in cards]), k).cpu()
         heading = f'{name}, {k} tokens' if len(models)>1 else f'{k} tokens'
         columns[heading] = Redrawn(cards, again)
