@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['eval_app', 'JSONFile', 'ExtractorName', 'Size', 'Batch', 'DATA', 'First', 'Tokens', 'Captions', 'TokenizerName',
            'SamplesPath', 'Reference', 'Count', 'ReferenceCount', 'Stored', 'Models', 'GoodEnough', 'Codecs',
-           'CurveFolder', 'HOLES', 'CODES', 'CONTROLS', 'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset',
-           'OtherTokenizer', 'PNGs', 'Part', 'Checkpoint', 'List', 'Quick', 'Validation', 'Batch256', 'Drawn',
-           'measure', 'arg', 'opt', 'say_result', 'shown', 'say_rows', 'reconstruction', 'class_names', 'generation',
-           'compare', 'extractors', 'curve', 'load_all', 'first_pictures', 'Control', 'flag', 'flag_of',
-           'with_settings', 'sample', 'reproduce', 'attach']
+           'CurveFolder', 'CardKinds', 'EachCard', 'CardSeed', 'CardFolder', 'HOLES', 'CODES', 'CONTROLS',
+           'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset', 'OtherTokenizer', 'PNGs', 'Shards',
+           'GenEval', 'Part', 'Checkpoint', 'List', 'Quick', 'Validation', 'Batch256', 'Drawn', 'measure', 'arg', 'opt',
+           'say_result', 'shown', 'say_rows', 'reconstruction', 'class_names', 'generation', 'compare', 'extractors',
+           'curve', 'load_all', 'first_pictures', 'probes', 'Control', 'flag', 'flag_of', 'with_settings', 'sample',
+           'reproduce', 'attach']
 
 # %% ../../nbs/eval/60_commands.ipynb #dd1f1d16
 import inspect
@@ -138,13 +139,17 @@ def curve(data:Annotated[str, typer.Argument(help=DATA)]='heldout:A', models:Mod
           db:GoodEnough=None, codecs:Codecs=None, out:CurveFolder=Path('outputs/curve')):
     "Plot PSNR against bits, with JPEG, WebP and AVIF for comparison."
     from tok1d.basics import atomic_write, default_device
-    from tok1d.eval.curve import CODECS, curve as points_of, curve_result, curve_table, plot_curve
+    from tok1d.eval.curve import CODECS, curve as points_of, curve_result, curve_table
+    from tok1d.eval.curve import fewest_text, plot_curve
     from tok1d.eval.protocol import write_result
     nets = load_all(models or ['tok1d-tiny-vq'], default_device())
     images = first_pictures(data, next(iter(nets.values())).image_size, n)
     points = points_of(nets, images, [c.upper() for c in codecs or CODECS])
     typer.echo(curve_table(points))
-    path = write_result(out/'curve.json', curve_result(points, nets, images, data, db))
+    r = curve_result(points, nets, images, data, db)
+    path = write_result(out/'curve.json', r)
+    need = {row['what']: row['fewest'] for row in r['rows'] if 'fewest' in row}
+    if need: typer.echo('\nFewest tokens, picture by picture\n'+fewest_text(need, db))
     with atomic_write(out/'curve.png') as tmp: plot_curve(points).savefig(tmp, dpi=150)
     typer.echo(f"\nFigure: {out/'curve.png'}\nPoints: {path}")
 
@@ -161,6 +166,33 @@ def first_pictures(data:str, size:int, n:int): # `b 3 h w` in [0, 1]
     pics = Pictures(data, size)
     pics.n = min(n, pics.n)
     return torch.cat([*pics.batches()]).float()/255
+
+# %% ../../nbs/eval/60_commands.ipynb #d37c17ea
+CardKinds = Annotated[Optional[list[str]],
+                      opt('text, lines, faces, colours; may be repeated.', '--kind')]
+EachCard = Annotated[int, opt('Cards of each kind and level.', '--each', '-n', min=1, show=True)]
+CardSeed = Annotated[int, opt('Seed of the cards.', '--seed', '-s', min=0, show=True)]
+CardFolder = Annotated[Path, opt('Folder for probes.json, cards.png and plot.png.', '--out', '-o',
+                             show=True)]
+
+@eval_app.command('probes')
+def probes(models:Models=None, tokens:Tokens=None, kinds:CardKinds=None, each:EachCard=8,
+           seed:CardSeed=0, batch_size:Batch=64, out:CardFolder=Path('outputs/probes')):
+    "Count how much of drawn text, lines, faces and colours survives a tokenizer."
+    import time
+    from tok1d.basics import atomic_write, default_device
+    from tok1d.eval.probes import examine, examined_grid, plot_survival, probe_result
+    from tok1d.eval.probes import survival_table
+    from tok1d.eval.protocol import write_result
+    start,device = time.monotonic(),default_device()
+    nets = load_all(models or ['tok1d-tiny-vq'], device)
+    found = examine(nets, each, seed, kinds, tokens, batch_size)
+    typer.echo('Scores: 1 if every detail is left, 0 if nothing is.\n'+survival_table(found.rows))
+    seconds = time.monotonic()-start
+    path = write_result(out/'probes.json', probe_result(found, nets, seed, device, seconds))
+    with atomic_write(out/'cards.png') as tmp: examined_grid(found, nets).save(tmp)
+    with atomic_write(out/'plot.png') as tmp: plot_survival(found.rows).savefig(tmp, dpi=150)
+    typer.echo(f"\nCards: {out/'cards.png'}\nPlot: {out/'plot.png'}\nScores: {path}")
 
 # %% ../../nbs/eval/60_commands.ipynb #272bc713
 class Control(NamedTuple):
@@ -218,7 +250,8 @@ def with_settings(command:Callable # A command with an argument `settings`, a di
 GeneratorName = Annotated[Optional[str], arg('A name from [bold]tok1d list[/], or a folder. '
                                              'By default a built-in one.')]
 Each = Annotated[int, opt('Pictures of each class or prompt.', '-n', '--each', min=1, show=True)]
-Prompts = Annotated[Optional[Path], opt('A text file with one prompt per line.', '--prompts')]
+Prompts = Annotated[Optional[Path], opt('A file of prompts: .txt, one per line; .jsonl or .json '
+                                        'as of GenEval or MJHQ.', '--prompts')]
 Folder = Annotated[Path, opt('Folder for samples.npz and samples.json.', '--out', '-o', show=True)]
 Seed = Annotated[int, opt('Seed of the first picture; each further one adds 1.', '--seed', '-s',
                           min=0, show=True)]
@@ -226,21 +259,30 @@ Preset = Annotated[Optional[str], opt('Published settings by name: rar-xl, …',
 OtherTokenizer = Annotated[Optional[str], opt('The one the generator was made for by default.',
                                               '--tokenizer')]
 PNGs = Annotated[int, opt('Pictures, from the first on, to write as PNG too.', min=0, show=True)]
+Shards = Annotated[bool, opt('Also write tar shards, one per part.', '--shards')]
+GenEval = Annotated[bool, opt('Also write the folders that GenEval reads.', '--geneval')]
 Part = Annotated[int, opt('Pictures per part file; a multiple of 16.', min=16, show=True)]
 
+# %% ../../nbs/eval/60_commands.ipynb #5ae7b5c7
 @with_settings
 def sample(model:GeneratorName=None, each:Each=50, prompts:Prompts=None,
            out:Folder=Path('outputs/samples'), seed:Seed=0, preset:Preset=None,
-           tokenizer:OtherTokenizer=None, pngs:PNGs=0, batch_size:Batch=64, part:Part=256,
-           settings:dict=None):
+           tokenizer:OtherTokenizer=None, pngs:PNGs=0, shards:Shards=False, geneval:GenEval=False,
+           batch_size:Batch=64, part:Part=256, settings:dict=None):
     "Draw a set for evaluation. Processes may share a folder; an interrupted set is resumed."
-    from tok1d.eval.sampling import read_prompts, sample_set, sampler_settings, this_process
+    from tok1d.eval.sampling import read_entries, sample_set, sampler_settings, this_process
+    from tok1d.eval.sampling import write_geneval
     from tok1d.hub.pretrained import DEFAULT_GENERATOR, DEFAULT_TEXT
-    said = read_prompts(prompts) if prompts else None
+    if geneval and not prompts: raise ValueError('--geneval needs --prompts with its prompts')
+    entries = read_entries(prompts) if prompts else None
+    said = entries and [e['prompt'] for e in entries]
     settings = sampler_settings(preset, **settings)
     model = model or (DEFAULT_TEXT if said else DEFAULT_GENERATOR)
-    path = sample_set(out, model, each, said, seed, batch_size, tokenizer, pngs, part, **settings)
-    if this_process().rank==0: typer.echo(f'Written: {path}')
+    path = sample_set(out, model, each, said, seed, batch_size, tokenizer, pngs, part, shards,
+                      **settings)
+    if this_process().rank: return
+    typer.echo(f'Written: {path}')
+    if geneval: typer.echo(f"Written: {write_geneval(path, entries, out/'geneval')}")
 
 # %% ../../nbs/eval/60_commands.ipynb #452b39a4
 Checkpoint = Annotated[Optional[str], arg('Checkpoint, see --list.')]

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['RECIPES', 'PROBE', 'IMAGENET', 'CLIP', 'INCEPTION', 'FeatureRecipe', 'Lambda', 'normalized', 'timm_features',
-           'clip_features', 'weight_folders', 'checksum', 'find_weights', 'recipe', 'Known', 'list_extractors',
-           'resized', 'Extractor', 'check_bytes', 'to_bytes', 'load_extractor', 'moments', 'device_of']
+           'clip_features', 'Spatial', 'weight_folders', 'checksum', 'find_weights', 'recipe', 'Known',
+           'list_extractors', 'resized', 'Extractor', 'check_bytes', 'to_bytes', 'load_extractor', 'moments',
+           'device_of', 'reads_text', 'caption_features', 'clip_score']
 
 # %% ../../nbs/eval/15_features.ipynb #780273d1
 import hashlib, os
@@ -91,10 +92,32 @@ RECIPES['clip-vitl14-336'] = FeatureRecipe(
     _HF+'vit_large_patch14_clip_336.openai (open_clip_model.safetensors)', 336,
     'bicubic, antialiased', clip_features('ViT-L-14-336-quickgelu'), 'open_clip',
     note='CMMD (Jayasumana et al. 2024)')
+RECIPES['clip-vitb32'] = FeatureRecipe(
+    'clip-vitb32.safetensors',
+    _HF+'vit_base_patch32_clip_224.openai (open_clip_model.safetensors)', 224,
+    'bicubic, antialiased', clip_features('ViT-B-32-quickgelu'), 'open_clip',
+    note='CLIP score (Hessel et al. 2021)')
+
+# %% ../../nbs/eval/15_features.ipynb #aa712939
+class Spatial(nn.Module):
+    "Inception with its spatial features as a third output"
+    def __init__(self, net:nn.Module): # Returns means and logits
+        super().__init__()
+        self.net,self.seen = net,None
+        net.Mixed_6d.branch1x1.register_forward_hook(self.keep)
+
+    def keep(self, module, args, out): self.seen = out
+
+    def forward(self, x:Tensor)->tuple: # Bytes → `b 2048`, `b 1008`, `b 2023`
+        means,logits = self.net(x)
+        spatial = self.seen[:,:7].permute(0,2,3,1).flatten(1) # in the order of ADM's statistics
+        self.seen = None
+        return means,logits,spatial
 
 def _inception(path:Path)->nn.Module: # Takes bytes
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-    return FeatureExtractorInceptionV3('inception', ['2048','logits_unbiased'], str(path))
+    net = FeatureExtractorInceptionV3('inception', ['2048','logits_unbiased'], str(path))
+    return Spatial(net)
 
 INCEPTION = 'inception-2015'
 RECIPES[INCEPTION] = FeatureRecipe(
@@ -228,3 +251,27 @@ def moments(extractor:Extractor,
 def device_of(module:nn.Module)->torch.device:
     "The device of a module's parameters; the CPU if it has none"
     return next((p.device for p in module.parameters()), torch.device('cpu'))
+
+# %% ../../nbs/eval/15_features.ipynb #ea775743
+def reads_text(extractor:Extractor)->bool:
+    "Does the extractor describe captions too?"
+    return extractor.name.startswith('clip')
+
+@torch.inference_mode()
+def caption_features(extractor:Extractor, # A CLIP
+                     captions:list[str], batch_size:int=256)->Tensor: # `b d`
+    "Describe captions; `ValueError` for an extractor that reads none"
+    if not reads_text(extractor):
+        raise ValueError(f"{extractor.name} reads no captions; take a CLIP, such as clip-vitb32")
+    import open_clip
+    net,device = extractor.net.nets[0],device_of(extractor)
+    words = open_clip.tokenizer.tokenize(captions, net.context_length).to(device)
+    return torch.cat([net.encode_text(part).float().cpu() for part in words.split(batch_size)])
+
+def clip_score(pictures:Tensor, captions:Tensor)->float: # Features, `b d` each, in the same order
+    "How well pictures agree with their captions, from 0 to 100"
+    if pictures.shape!=captions.shape:
+        raise ValueError(f"got features of {tuple(pictures.shape)} and {tuple(captions.shape)}; "
+                         "give one caption for each picture")
+    cosines = F.cosine_similarity(pictures.double(), captions.double())
+    return 100*cosines.clamp(min=0).mean().item()

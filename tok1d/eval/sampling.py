@@ -4,19 +4,22 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'PUBLISHED', 'OWN', 'RECORD', 'SAMPLES', 'LOOSE', 'Process', 'this_process', 'device_for', 'DrawJob',
-           'rounded_up', 'class_list', 'read_prompts', 'sampler_settings', 'own_settings', 'record_of', 'read_record',
-           'check_record', 'write_record', 'run_job', 'sample_set']
+           'rounded_up', 'class_list', 'read_entries', 'as_entry', 'read_prompts', 'png_of', 'sampler_settings',
+           'own_settings', 'record_of', 'read_record', 'check_record', 'write_record', 'run_job', 'sample_set',
+           'write_geneval']
 
 # %% ../../nbs/eval/40_sampling.ipynb #3a903764
-import json, os, shutil, sys, time, zipfile
+import io, json, os, shutil, sys, time, zipfile
 import numpy as np, torch
 from fastcore.basics import patch
 from pathlib import Path
 from typing import NamedTuple
 from ..basics import atomic_write, default_device, to_pil, whole
 from ..config import read_path, shown, to_dict
+from ..data.drawing import write_tar
 from ..data.tokens import fingerprint
 from .features import to_bytes
+from .pictures import npz_batches, npz_head
 from ..hub.pretrained import DEFAULT_GENERATOR, load_pipeline
 from ..sample.autoregressive import PRESETS as AUTOREGRESSIVE
 from ..sample.masked import PRESETS as MASKED
@@ -54,6 +57,8 @@ class DrawJob(NamedTuple):
     batch:int # Lines drawn at a time
     part:int # Pictures per part
     settings:dict # Settings of the sampler
+    pngs:int=0 # Pictures, from the first on, to write as PNG too
+    shards:bool=False # Write each part as a tar shard too?
 
     @property
     def n(self)->int: return len(self.asked)*self.each # Pictures in all
@@ -74,11 +79,10 @@ def draw(self:DrawJob, k:int)->np.ndarray: # Bytes, `n h w 3`
     return to_bytes(self.pipe.decode(tokens, ROWS, what)[:n]).permute(0,2,3,1).cpu().numpy()
 
 @patch
-def do(self:DrawJob, k:int, pngs:int=0): # Pictures, from the first on, to write as PNG too
+def do(self:DrawJob, k:int):
     "Draw and write part `k`"
     x = self.draw(k)
-    for i,im in zip(range(k*self.part, pngs), x):
-        with atomic_write(self.out/'pictures'/f'{i:06}.png') as tmp: to_pil(im).save(tmp)
+    self.beside(k, x)
     with atomic_write(self.file(k)) as tmp: np.save(tmp, x)
 
 # %% ../../nbs/eval/40_sampling.ipynb #1bcf2da7
@@ -93,11 +97,74 @@ def class_list(pipe:Pipeline, prompts:list[str]|None)->list: # Classes or prompt
     if not prompts and not classes: raise ValueError("this generator needs prompts: give some")
     return list(prompts) if prompts else list(range(classes))
 
+# %% ../../nbs/eval/40_sampling.ipynb #212ebd97
+def read_entries(path:Path|str)->list[dict]: # Each has a `prompt`
+    "Read a file of prompts: text, JSON lines, or JSON; `ValueError` if one has no prompt"
+    text,kind = read_path(path).read_text(encoding='utf-8'),Path(path).suffix.lower()
+    lines = [l.strip() for l in text.splitlines() if l.strip()]
+    try:
+        if kind=='.jsonl': found = [json.loads(l) for l in lines]
+        else: found = json.loads(text) if kind=='.json' else lines
+    except ValueError as e: raise ValueError(f"{shown(path)} is no valid JSON: {e}") from None
+    if isinstance(found, dict): found = [dict(id=k)|as_entry(v) for k,v in found.items()]
+    found = found if isinstance(found, list) else [found]
+    entries = [as_entry(v) for v in found]
+    if not entries: raise ValueError(f"{shown(path)} holds no prompt; write one per line")
+    bad = next((i for i,e in enumerate(entries) if not e['prompt']), None)
+    if bad is None: return entries
+    raise ValueError(f"{shown(path)}: entry {bad} has no `prompt`, but {str(found[bad])[:60]}")
+
+def as_entry(value)->dict: # `prompt` is '' if there is none
+    "A prompt, or an object with one, as an object"
+    if isinstance(value, str): return dict(prompt=value.strip())
+    given = value if isinstance(value, dict) else {}
+    prompt = given.get('prompt')
+    return given|dict(prompt=prompt.strip() if isinstance(prompt, str) else '')
+
 def read_prompts(path:Path|str)->list[str]:
-    "Read a file with one prompt per line; empty lines are skipped"
-    lines = [l.strip() for l in read_path(path).read_text(encoding='utf-8').splitlines()]
-    if not any(lines): raise ValueError(f"{shown(path)} holds no prompt; write one per line")
-    return [l for l in lines if l]
+    "The prompts of a file, see `read_entries`"
+    return [e['prompt'] for e in read_entries(path)]
+
+# %% ../../nbs/eval/40_sampling.ipynb #2b3d2d7b
+def png_of(x:np.ndarray)->bytes: # `h w 3`
+    "A picture as the bytes of a PNG file"
+    f = io.BytesIO()
+    to_pil(x).save(f, 'PNG')
+    return f.getvalue()
+
+@patch
+def labelled(self:DrawJob, k:int, x:np.ndarray): # Yields dicts of bytes, see `write_tar`
+    "The pictures of part `k` with what they should show"
+    for i,im in enumerate(x, k*self.part):
+        asked = self.asked[i%len(self.asked)]
+        kind = 'txt' if isinstance(asked, str) else 'cls'
+        about = json.dumps(dict(number=i, seed=self.seed+i)).encode()
+        yield {'__key__': f'{i:06}', 'png': png_of(im), kind: str(asked).encode(), 'json': about}
+
+@patch
+def extras(self:DrawJob, k:int)->list[Path]:
+    "The files that are wanted beside the `.npz` for part `k`"
+    numbers = range(k*self.part, min(self.pngs, k*self.part+self.size_of(k)))
+    pngs = [self.out/'pictures'/f'{i:06}.png' for i in numbers]
+    return pngs + [self.out/'shards'/f'{k:06}.tar']*self.shards
+
+# %% ../../nbs/eval/40_sampling.ipynb #426eaaa2
+@patch
+def beside(self:DrawJob, k:int, x:np.ndarray): # Pictures of part `k`, `n h w 3`
+    "Write the extras of part `k` that are missing"
+    for path in self.extras(k):
+        if path.is_file(): continue
+        if path.suffix=='.tar': write_tar(path, self.labelled(k, x))
+        else:
+            with atomic_write(path) as tmp:
+                Path(tmp).write_bytes(png_of(x[int(path.stem)-k*self.part]))
+
+@patch
+def fill_in(self:DrawJob):
+    "Write missing extras of a whole set, from its `.npz`"
+    if all(path.is_file() for k in self.parts for path in self.extras(k)): return
+    for k,x in enumerate(npz_batches(self.out/SAMPLES, self.part)):
+        self.beside(k, x.permute(0,2,3,1).numpy())
 
 # %% ../../nbs/eval/40_sampling.ipynb #42dde492
 PUBLISHED = MASKED|AUTOREGRESSIVE # Name → settings of a sampler
@@ -152,12 +219,18 @@ def write_record(out:Path, wanted:dict, complete:bool):
         text = json.dumps(wanted|dict(complete=complete), indent=1)
         Path(tmp).write_text(text+'\n', encoding='utf-8')
 
+# %% ../../nbs/eval/40_sampling.ipynb #1ad24a52
+@patch
+def complete(self:DrawJob)->bool:
+    "Is the set complete? Then its parts have been removed"
+    return bool((read_record(self.out) or {}).get('complete'))
+
 # %% ../../nbs/eval/40_sampling.ipynb #90fce26e
 @patch
-def work(self:DrawJob, p:Process, bar, pngs:int=0):
+def work(self:DrawJob, p:Process, bar):
     "Draw the missing parts of this process"
     for k in self.parts[p.rank::p.world]:
-        if not self.file(k).is_file(): self.do(k, pngs)
+        if not self.file(k).is_file() and not self.complete(): self.do(k)
         self.show(bar)
 
 @patch
@@ -198,18 +271,21 @@ def tidy(self:DrawJob):
     shutil.rmtree(self.file(0).parent)
 
 # %% ../../nbs/eval/40_sampling.ipynb #ae2fde8d
-def run_job(job:DrawJob, wanted:dict, p:Process, pngs:int=0, progress:bool=True)->Path:
+def run_job(job:DrawJob, wanted:dict, p:Process, progress:bool=True)->Path:
     "Draw the parts of this process; the first process also assembles the set"
     from tqdm.auto import tqdm
     check_record(job.out, wanted)
-    if (read_record(job.out) or {}).get('complete'): return job.out/SAMPLES
+    if job.complete():
+        if p.rank==0: job.fill_in()
+        return job.out/SAMPLES
     if p.rank==0: write_record(job.out, wanted, False)
     silent = p.rank>0 or not progress
     with tqdm(total=job.n, desc='pictures', disable=silent, file=sys.stderr) as bar:
-        job.work(p, bar, pngs)
+        job.work(p, bar)
         if p.rank: return job.out/SAMPLES
         job.wait(bar)
     path = job.assemble()
+    job.fill_in()
     write_record(job.out, wanted, True)
     job.tidy()
     return path
@@ -223,7 +299,7 @@ def sample_set(out:Path|str, # Folder
                batch_size:int=64, # Lines drawn at a time
                tokenizer:str|None=None, # None for the one the generator was made for
                pngs:int=0, # Pictures, from the first on, to write as PNG too
-               part:int=256, # Pictures per part
+               part:int=256, shards:bool=False, # Pictures per part; write each as a tar too?
                process:Process|None=None, # None for that of the launcher
                progress:bool=True, # Show a progress bar, in the first process?
                **settings, # Settings of the sampler
@@ -237,5 +313,25 @@ def sample_set(out:Path|str, # Folder
     asked = class_list(pipe, prompts)
     pipe.check_settings(settings)
     pipe.sample(asked[:1], seed=[seed], **settings) # refuses bad values before anything is written
-    job = DrawJob(pipe, read_path(out), asked, each, seed, rounded_up(batch_size), part, settings)
-    return run_job(job, record_of(job, str(model), str(tokenizer or '')), p, pngs, progress)
+    job = DrawJob(pipe, read_path(out), asked, each, seed, rounded_up(batch_size), part, settings,
+                  pngs, shards)
+    return run_job(job, record_of(job, str(model), str(tokenizer or '')), p, progress)
+
+# %% ../../nbs/eval/40_sampling.ipynb #fa7162cc
+def write_geneval(samples:Path|str, # The `.npz` of a set drawn from these prompts
+                  entries:list[dict], # See `read_entries`
+                  out:Path|str)->Path: # Folder
+    "Write a set as GenEval's evaluator reads it; `ValueError` if counts do not match"
+    n = npz_head(Path(samples)).shape[0]
+    if n%len(entries): raise ValueError(f"{n} pictures are no multiple of {len(entries)} prompts")
+    for i,entry in enumerate(entries):
+        with atomic_write(Path(out)/f'{i:05}'/'metadata.jsonl') as tmp:
+            Path(tmp).write_text(json.dumps(entry)+'\n', encoding='utf-8')
+    number = 0
+    for x in npz_batches(Path(samples), 64):
+        for im in x:
+            again,i = divmod(number, len(entries)) # prompts take turns
+            with atomic_write(Path(out)/f'{i:05}'/'samples'/f'{again:04}.png') as tmp:
+                Path(tmp).write_bytes(png_of(im.permute(1,2,0).numpy()))
+            number += 1
+    return Path(out)
