@@ -42,7 +42,7 @@ class Stage1Task(Task):
 
     def forward(self, batch, step, generator):
         with torch.no_grad(): codes = self.teacher.encode(batch['image']).tokens  # b g²
-        logits,enc = self.model(batch['image'])                                   # b 1024 g g
+        logits,enc = self.model(batch['image'])                                   # b k g g
         ce = F.cross_entropy(logits.float().flatten(2), codes)
         loss = ce + self.quantizer_weight*enc.aux['quantizer_loss']
         losses = dict(loss=loss, proxy=ce.detach(),
