@@ -346,7 +346,8 @@ def _from_pretrained(cls:BaseModel, *, model_id, map_location='cpu', strict=True
 # %% ../../nbs/models/05_base.ipynb #0bdc31d2
 class BaseTokenizer(BaseModel):
     "A model that turns images into tokens and back, with a bottleneck `quantize`"
-    elastic = False # Is any prefix of its tokens decodable?
+    elastic = False # Was it trained to decode any prefix of its tokens?
+    any_length = True # Does `decode` take fewer tokens than it has? A grid must be whole
     stage = 0 # 1 or 2 of a two-stage training, whose tokens are fixed in the second
     @property
     def codebook_size(self)->int|None:

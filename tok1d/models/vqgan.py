@@ -114,6 +114,7 @@ class PixelVQGAN(BaseTokenizer):
 
     An image is a grid of codes, flattened row by row (Chang et al. 2022).
     """
+    any_length = False
     def __init__(self,
                  config=None): # Nested configuration; the published sizes if not given
         super().__init__(config)
