@@ -272,7 +272,8 @@ def _plain(cfg, sd)->bool:
     sizes,depth = _asked(cfg, MOST),max([1,*_asked(cfg, DEEPEST).values()])
     widths = [
         n for k,n in sizes.items()
-        if k.endswith(('hidden_size','intermediate_size','embed_dim','diffloss_w','width','channels'))
+        if k.endswith(('hidden_size','intermediate_size','embed_dim','diffloss_w','width',
+                       'channels'))
     ]
     square = (cfg.dataset.preprocessing.crop_size or 1)//cfg.model.vq_model.vit_enc_patch_size
     fits = max([

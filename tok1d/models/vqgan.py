@@ -90,8 +90,8 @@ class Decoder(nn.Module):
         first,last = channels[0],channels[-1]
         self.conv_in = conv(d, last, bias=True)
         self.mid = nn.ModuleList(ResBlock(last, last) for _ in range(2))
-        ins = [*channels[1:], last]
-        self.up = nn.ModuleList(Level(ci, co, up=i>0) for i,(ci,co) in enumerate(zip(ins, channels)))
+        pairs = zip([*channels[1:], last], channels)
+        self.up = nn.ModuleList(Level(ci, co, up=i>0) for i,(ci,co) in enumerate(pairs))
         self.norm_out,self.conv_out = norm(first),conv(first, 3, bias=True)
         nn.init.constant_(self.conv_out.bias, .5)  # training begins on grey
 
