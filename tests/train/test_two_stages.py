@@ -1,4 +1,4 @@
-"The published path at a tiny size: a pixel tokenizer, both stages of TiTok over it, RAR over its grid"
+"The published path, tiny: a pixel tokenizer, both stages of TiTok over it, RAR over its grid"
 import shutil
 
 import pytest
