@@ -7,10 +7,10 @@ __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'RE
            'Experiment', 'ViTSize', 'vit_size', 'BottleneckKeys', 'TokenizerNetwork', 'VQModel', 'GeneratorNetwork',
            'Generator', 'MaskGenNetwork', 'MaskGenKeys', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams',
            'Preprocessing', 'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler',
-           'OptimizationKeys', 'Training', 'TextTowerKeys', 'Model', 'Config', 'Key', 'nearest_keys', 'shown',
-           'shown_lines', 'PathError', 'read_path', 'is_path', 'read_paths', 'cache_folder', 'Table', 'KeyInfo',
-           'list_keys', 'resolve', 'to_config', 'list_presets', 'written_out', 'anchor', 'read_file', 'load_config',
-           'nested', 'to_dict', 'save_config', 'add_section']
+           'OptimizationKeys', 'Training', 'VQGANKeys', 'TextTowerKeys', 'Model', 'Config', 'Key', 'nearest_keys',
+           'shown', 'shown_lines', 'PathError', 'read_path', 'is_path', 'read_paths', 'cache_folder', 'Table',
+           'KeyInfo', 'list_keys', 'resolve', 'to_config', 'list_presets', 'written_out', 'anchor', 'read_file',
+           'load_config', 'nested', 'to_dict', 'save_config', 'add_section']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, glob, json, math, os, re, reprlib, tempfile, yaml
@@ -408,6 +408,19 @@ class Training(OptimizationKeys):
         'decoder on fixed codes')
     cpu: bool = opt(False, 'Train on the CPU even when there is a GPU?')
 
+# %% ../nbs/00_config.ipynb #ab34bf1c
+@dataclass
+class VQGANKeys:
+    "A pixel tokenizer with a grid of codes, its own or the one behind a two-stage tokenizer"
+    channels: List[int] = opt(
+        [128, 128, 256, 256, 512],
+        'Channels at each level, from the image down; each level but the first halves the side',
+        gt=0, le=MOST)
+    codebook_size: int = opt(1024, 'Codes in the codebook', gt=0, le=MOST)
+    token_size: int = opt(256, 'Channels per code', gt=0, le=MOST)
+    use_l2_norm: bool = opt(False, 'Compare latents and codes by angle?')
+    commitment_cost: float = opt(0.25, 'Weight of the commitment loss inside the quantizer', ge=0)
+
 # %% ../nbs/00_config.ipynb #36e0fc2d
 @dataclass
 class TextTowerKeys:
@@ -433,6 +446,7 @@ class Model:
     generator: Generator = opt(Generator, 'A class-conditional generator')
     maskgen: MaskGenKeys = opt(MaskGenKeys, 'A text-conditional generator')
     text_tower: TextTowerKeys = opt(TextTowerKeys, 'A small text tower')
+    vqgan: VQGANKeys = opt(VQGANKeys, 'A pixel tokenizer with a grid of codes')
 
 # %% ../nbs/00_config.ipynb #4e74d68a
 @dataclass

@@ -141,7 +141,7 @@ def quick_candidates(model, images:int)->int:
 # %% ../nbs/80_reports.ipynb #551d6362
 def token_steps(model)->list[int]:
     "Numbers of tokens to decode from: 1, 2, 4, 8, 16 and all"
-    few = (1,2,4,8,16) if hasattr(model, 'elastic') else () # a grid has no leading tokens
+    few = (1,2,4,8,16) if getattr(model, 'any_length', False) else ()  # a grid must be whole
     return sorted({k for k in few if k<model.num_tokens} | {model.num_tokens})
 
 def through(model, squares:list[Square], candidates:int=0, show:bool=True)->list[Through]:

@@ -47,7 +47,7 @@ def stored(weights:dict, # Name → tensor
 
 # %% ../../nbs/dev/20_ship.ipynb #69afde2f
 PLACES = { # Folders of the machine that trained the built-in models → their public names
-    r'/work/(main|frozen\d*)/': '', r'/work/data/': 'data/embedded/',
+    r'/work/(main|frozen\w*)/': '', r'/work/data/': 'data/embedded/',
     r'/work/tokens/': 'data/tokens/', r'/work/runs/(out\d*/)?': 'outputs/'}
 HEAD = 'diffloss_d','diffloss_w','num_sampling_steps' # Keys of `losses` that a diffusion head needs
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_PSNR', 'SSIM_WINDOW', 'check_pair', 'psnr', 'ssim', 'check_count', 'measuring', 'decode_pixels', 'reconstruct',
-           'codebook_usage', 'token_counts', 'Score', 'batches', 'score', 'evaluate', 'table', 'FileScore',
-           'through_file', 'file_scores', 'frontier', 'at_bits', 'at_psnr']
+           'codebook_usage', 'token_counts', 'usual_counts', 'Score', 'batches', 'score', 'evaluate', 'table',
+           'FileScore', 'through_file', 'file_scores', 'frontier', 'at_bits', 'at_psnr']
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #80ec6570
 import io
@@ -121,6 +121,12 @@ def token_counts(n:int)->list[int]:
     "1, 2, 4, … below `n`, and `n`"
     return [2**i for i in range((n-1).bit_length())] + [n]
 
+def usual_counts(model:nn.Module # Tokenizer
+                )->list[int]:
+    "Numbers of tokens to measure at: doubling, or all for a grid, which must be whole"
+    n = model.num_tokens
+    return token_counts(n) if getattr(model, 'any_length', True) else [n]
+
 # %% ../../nbs/eval/10_reconstruction.ipynb #c664b34e
 class Score(NamedTuple):
     "Reconstruction from the first `k` tokens, averaged over `images`"
@@ -163,14 +169,14 @@ def score(model:nn.Module, # Tokenizer
 # %% ../../nbs/eval/10_reconstruction.ipynb #c0c1edae
 def evaluate(model:nn.Module, # Tokenizer
              images:Tensor|Iterable, # Test images, see `batches`
-             # Numbers of tokens to keep, or None for all; doubling by default
+             # Numbers of tokens to keep, or None for all; see `usual_counts`
              ks:Iterable[int|None]|None=None,
              batch_size:int=64, # Images at a time, if `images` is one tensor
              # Encodings of their captions, `b l d` in the same order, for a text-aware tokenizer
              text:Tensor|None=None,
             )->list[Score]: # One row for each of `ks`
     "Score reconstructions from the first `k` tokens, for each of `ks`"
-    ks = [check_count(model, k) for k in (token_counts(model.num_tokens) if ks is None else ks)]
+    ks = [check_count(model, k) for k in (usual_counts(model) if ks is None else ks)]
     tokens,figures,n = [],{k:[] for k in ks},0
     with measuring(model):
         for x in batches(images, batch_size):

@@ -44,7 +44,7 @@ def filled(model:nn.Module, # Tokenizer
     there = alive[...,None]
     mean = (z*there).sum(1, keepdim=True)/there.sum(1, keepdim=True).clamp(min=1)
     z = torch.where(there, z, mean)
-    short = 0 if hasattr(model, 'elastic') else model.num_tokens-z.shape[1]
+    short = 0 if getattr(model, 'any_length', False) else model.num_tokens-z.shape[1]
     return torch.cat([z, mean.expand(-1, short, -1)], 1)
 
 # %% ../../nbs/explore/10_tokens.ipynb #64766a28
@@ -55,7 +55,7 @@ def raw_picture(model:nn.Module, # Tokenizer
                )->Tensor: # What the decoder says, not clamped
     "One batch through the decoder, for any tokenizer"
     extra = () if text is None else (text,)
-    whole = hasattr(model, 'elastic') or tokens.shape[1]==model.num_tokens
+    whole = getattr(model, 'any_length', False) or tokens.shape[1]==model.num_tokens
     if whole and alive.all(): return model.decode(tokens, *extra)
     if getattr(model, 'elastic', False): return model.decode_alive(tokens, alive, *extra)
     return model.decode(filled(model, tokens, alive), *extra)

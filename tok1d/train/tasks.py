@@ -42,7 +42,7 @@ class Stage1Task(Task):
 
     def forward(self, batch, step, generator):
         with torch.no_grad(): codes = self.teacher.encode(batch['image']).tokens  # b g²
-        logits,enc = self.model(batch['image'])                                   # b 1024 g g
+        logits,enc = self.model(batch['image'])                                   # b k g g
         ce = F.cross_entropy(logits.float().flatten(2), codes)
         loss = ce + self.quantizer_weight*enc.aux['quantizer_loss']
         losses = dict(loss=loss, proxy=ce.detach(),
@@ -259,6 +259,7 @@ def build_tokenizer(cfg, rank:int=0, world:int=1)->Built: # For one of `world` p
     "Task with its model, loader of images, and a report of the weights loaded"
     model,texts = family_class(family_of(cfg))(cfg),text_encoder(cfg)
     pixel = cfg.model.vq_model.pretrained_tokenizer_weight if model.stage==2 else None
+    if pixel: teacher(cfg)  # refuses a pixel tokenizer of other sizes
     report = init_weights(model, *filter(None, [cfg.experiment.init_weight]), pixel=pixel)
     return Built(tokenizer_task(cfg, model, texts), make_loader(cfg, 'train', rank=rank,
                                                                 world=world), report)
