@@ -34,6 +34,7 @@ def documented(nb):
     documents them.
     """
     from nbdev import processors as filters
+    from nbdev.doclinks import _get_exps
     from nbdev.process import NBProcessor, Processor
     from nbdev.showdoc import show_doc
 
@@ -48,6 +49,9 @@ def documented(nb):
             if cell.cell_type != 'code' or not said: return
             text = show_doc(attrgetter(said[1])(self.module))._repr_markdown_()
             text = re.sub(NOTHING, '', text)
+            # nbdev knows the module's file, and looks for the line of the name with its module
+            line = _get_exps(self.module.__name__.replace('.', '/') + '.py').get(said[1])
+            text = text.replace('#LNone', f'#L{line}' if line else '')
             data = {'text/markdown': text.splitlines(keepends=True)}
             cell['outputs'] = [dict(output_type='display_data', metadata={}, data=data)]
 
