@@ -104,7 +104,7 @@ def idle(cell, skip):
     directives = getattr(cell, 'directives_', {})
     return directives.get('eval:', [''])[0].lower() == 'false' or bool(skip & directives.keys())
 
-def for_readers(path): return path.parent.name == 'tutorials' or path.name == 'index.ipynb'
+def for_readers(path): return path.parent.name in ('tutorials', 'howto') or path.name == 'index.ipynb'
 
 def run_notebook(path, skip):
     """Run the cells of a notebook that carry none of the flags in `skip`; the traceback, if there is one.

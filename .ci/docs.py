@@ -1,10 +1,11 @@
 """The documentation, without Quarto and a network: `python .ci/docs.py [OUT]` (default: _docs)
 
-nbdev filters the notebooks as saved (nothing but imports and exported cells is run), this script
-turns links, formulas and diagrams into what a page can show by itself, smalldocs lays out the
-site. Exits with 1 on a warning, a broken link, or anything from outside.
+nbdev filters the notebooks as saved (nothing in them is run; what they export is looked up in the
+package), this script turns links, formulas and diagrams into what a page can show by itself,
+smalldocs lays out the site. Exits with 1 on a warning, a broken link, or anything from outside.
 """
 import ast
+import hashlib
 import html
 import json
 import os
@@ -15,24 +16,88 @@ import sys
 import tempfile
 from configparser import ConfigParser
 from html.parser import HTMLParser
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r'(\]\()([^)\s]+)')
+# what Python says of a method without a docstring
+NOTHING = r'\*?(Call self as a function\.|Initialize self\. .*?signature\.)\*?'
+
+def documented(nb):
+    """nbdev's filters of a notebook, with two changes
+
+    What `show_doc` shows is looked up in the exported module; nbdev would run the notebook's
+    imports and exports for it, minutes for all. And exported cells are shown, behind what
+    documents them.
+    """
+    from nbdev import processors as filters
+    from nbdev.doclinks import _get_exps
+    from nbdev.process import NBProcessor, Processor
+    from nbdev.showdoc import show_doc
+
+    class Documented(Processor):
+        "The documentation of every name that a notebook exports"
+        def begin(self):
+            name = filters._default_exp(self.nb)
+            self.module = import_module(f'tok1d.{name}') if name else None
+
+        def cell(self, cell):
+            said = re.search(r'^show_doc\(([\w.]+)\)', cell.source, re.M)
+            if cell.cell_type != 'code' or not said: return
+            text = show_doc(attrgetter(said[1])(self.module))._repr_markdown_()
+            text = re.sub(NOTHING, '', text)
+            # nbdev knows the module's file, and looks for the line of the name with its module
+            line = _get_exps(self.module.__name__.replace('.', '/') + '.py').get(said[1])
+            text = text.replace('#LNone', f'#L{line}' if line else '')
+            data = {'text/markdown': text.splitlines(keepends=True)}
+            cell['outputs'] = [dict(output_type='display_data', metadata={}, data=data)]
+
+    class Sources(Processor):
+        "The code of exported cells, after the documentation of its names; imports are folded"
+        def begin(self):
+            cells = self.nb.cells
+            i = 0
+            while i < len(cells):
+                end = i + 1
+                if 'export' in getattr(cells[i], 'directives_', {}):
+                    while end < len(cells) and getattr(cells[end], 'has_sd', False): end += 1
+                    cells.insert(end, cells[i])  # first into its new place, then out of the old
+                    del cells[i]
+                i = end
+
+        def cell(self, cell):
+            directives = getattr(cell, 'directives_', {})
+            if {'exporti', 'hide', 'default_exp'} & directives.keys():
+                del cell['source']
+            elif 'export' in directives:
+                imports = all(isinstance(node, (ast.Import, ast.ImportFrom))
+                              for node in ast.parse(cell.source).body)
+                fold = ('true', 'Imports') if imports else ('show', 'Code')
+                cell.source = (f'#| code-fold: {fold[0]}\n#| code-summary: "{fold[1]}"\n'
+                               f'#| output: false\n{cell.source}')
+
+    instead = {'exec_show_docs': Documented, 'rm_export': Sources}
+    usual = filters.FilterDefaults().base_procs()
+    without = 'add_links', 'add_fold', 'mv_exports'  # nbdev would link any word of any library
+    procs = [instead.get(p.__name__, p) for p in usual if p.__name__ not in without]
+    NBProcessor(nb=nb, procs=procs).process()
 
 def filtered(root, work):
-    "Copy what the docs need to `work`, run nbdev's filters there; the folder they leave"
-    shutil.copytree(root/'nbs', work/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints'),
-                    symlinks=True)
-    shutil.copy(root/'_quarto.yml', work)
-    # nbdev would link any word in backticks to anything of that name in any library
-    settings = (root/'settings.ini').read_text(encoding='utf-8')
-    (work/'settings.ini').write_text(settings + '\nskip_procs = add_links\n', encoding='utf-8')
-    os.chdir(work)
-    sys.path.insert(0, str(root))  # nbdev's workers document this tree, whatever is installed
-    from nbdev.serve import proc_nbs
-    return proc_nbs(force=True)
+    "What the docs need of `nbs/`, in a folder in `work`, with its notebooks filtered"
+    from execnb.nbio import read_nb, write_nb
+    os.environ['IN_TEST'] = '1'
+    os.chdir(root)  # for nbdev, which looks for settings.ini
+    sys.path.insert(0, str(root))  # this tree is documented, whatever is installed
+    proc = work/'proc'
+    shutil.copytree(root/'nbs', proc, ignore=shutil.ignore_patterns('.*', '__pycache__'))
+    for path in sorted(proc.rglob('*.ipynb')):
+        nb = read_nb(path)
+        documented(nb)
+        write_nb(nb, path)
+    return proc
 
 def page_names(proc):
     "`models/20_quantizer.ipynb` → `models/quantizer.ipynb`, as nbdev's own links call the pages"
@@ -82,10 +147,36 @@ class Source:
             except ClassNotFound: lexer = TextLexer()
             out.parent.mkdir(parents=True, exist_ok=True)
             form = HtmlFormatter(full=True, title=path, linenos='inline', lineanchors='L',
-                                 style='default')
-            out.write_text(highlight(file.read_text(encoding='utf-8'), lexer, form),
-                           encoding='utf-8')
+                                 style='default', encoding='utf-8')
+            out.write_bytes(highlight(file.read_text(encoding='utf-8'), lexer, form))
         return f'source/{path}.html'
+
+WIDE = 1150  # pixels; a diagram of this width is read at two thirds of its size
+
+def width_of(svg): return float(re.search(r'max-width: ([\d.]+)px', svg)[1])
+
+def breakable(text):
+    "Long names in a table may be broken after / and _, so that the table fits its column"
+    lines = text.splitlines()
+    if not lines or not all(line.startswith('|') for line in lines): return text
+    word = re.compile(r'(?<![\w`(\[/.-])[\w./-]{24,}(?![\w`)\]])')
+    return word.sub(lambda m: re.sub(r'([/_])', r'\1<wbr>', m[0]), text)
+
+def drawing(text):
+    "The SVG of a diagram; one takes more than a second, so they are kept from build to build"
+    from mermaidx import __version__, render
+    from tok1d.basics import atomic_write
+    from tok1d.config import cache_folder
+    name = hashlib.sha256(f'{__version__} {WIDE}\n{text}'.encode()).hexdigest()[:24]
+    kept = cache_folder('diagrams')/f'{name}.svg'
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        svg = render(text).svg()
+        if '\nflowchart LR' in f'\n{text}' and width_of(svg) > WIDE:  # downwards, if too wide
+            down = render(text.replace('flowchart LR', 'flowchart TB', 1)).svg()
+            svg = min(svg, down, key=width_of)
+        with atomic_write(kept) as file: Path(file).write_text(svg, encoding='utf-8')
+    return kept.read_text(encoding='utf-8')
 
 class Text:
     "Turns the Markdown of one page into what smalldocs can render without a network"
@@ -117,9 +208,8 @@ class Text:
         return f'{self.relative(page)}{hash}{anchor}' if page else url
 
     def diagram(self, m):
-        from mermaidx import render
         self.diagrams += 1
-        svg = render(m[1]).svg().replace('my-svg', f'diagram-{self.diagrams}')
+        svg = drawing(m[1]).replace('my-svg', f'diagram-{self.diagrams}')
         # a wide one scrolls rather than shrink until nobody can read it
         svg = re.sub(r'max-width: ([\d.]+)px',
                      lambda w: f'{w[0]}; min-width: {.65*float(w[1]):.0f}px', svg, count=1)
@@ -139,6 +229,35 @@ class Text:
                 parts[i] = re.sub(r'(?<!\[)`([A-Za-z_][\w.]*)(?:\(\))?`(?!\])', self.link_name,
                                   parts[i])
         return ''.join(part for i, part in enumerate(parts) if i % 3 != 2)
+
+def plain(markdown):
+    "The words of a piece of Markdown"
+    text = re.sub(r'```.*?```|<[^>]+>', ' ', markdown, flags=re.S)
+    text = re.sub(r'\[([^\]]*)\]\([^)]*\)', r'\1', text)
+    return re.sub(r'[*`$#>|]+', '', text).strip()
+
+def describe_pictures(cells):
+    "Every picture without an alternative text gets the heading and the sentence before it"
+    heading, sentence = '', ''
+    for cell in cells:
+        src = ''.join(cell['source'])
+        if cell['cell_type'] == 'markdown':
+            headings = re.findall(r'^#+ (.+)', src, re.M)
+            if headings: heading = plain(headings[-1])
+            prose = [line for line in src.splitlines() if line and line[0] not in '#|:']
+            sentences = re.findall(r'[^.:!?]+[.:!?]?', plain('\n'.join(prose[-1:])))
+            sentence = sentences[-1].strip(' :') if sentences else ''
+        if cell['cell_type'] != 'code': continue
+        words = json.dumps(': '.join(filter(None, (heading, sentence)))[:200] or 'A picture',
+                           ensure_ascii=False)
+        kinds = [kind for out in cell.get('outputs', []) for kind in out.get('data', {})]
+        if any(kind.startswith('image/') for kind in kinds) and 'fig-alt' not in src:
+            cell['source'] = f'#| fig-alt: {words}\n{src}'
+        for data in (out.get('data', {}) for out in cell.get('outputs', [])):
+            if 'text/html' in data:
+                data['text/html'] = re.sub(r'<img(?![^>]*\balt=)',
+                                           lambda m: f'<img alt={words}',
+                                           ''.join(data['text/html']))
 
 def rewrite(proc, root):
     "Give the filtered notebooks in `proc` their page names, text and links as the site needs"
@@ -160,7 +279,8 @@ def rewrite(proc, root):
             if cell['cell_type'] == 'markdown': cell['source'] = text(src, link_names=True)
             for data in (out.get('data', {}) for out in cell.get('outputs', [])):
                 if 'text/markdown' in data:
-                    data['text/markdown'] = text(''.join(data['text/markdown']))
+                    data['text/markdown'] = breakable(text(''.join(data['text/markdown'])))
+        describe_pictures(nb['cells'])
         (proc/old).unlink()
         (proc/new).write_text(json.dumps(nb), encoding='utf-8')
     index_of_names(proc, symbols)
@@ -168,6 +288,10 @@ def rewrite(proc, root):
     listed = re.sub(r'\S+\.ipynb', lambda m: names.get(m[0], m[0]), quarto)
     last = list(re.finditer(r'^( *)- dev/\S+\.ipynb\n', listed, re.M))[-1]
     listed = f'{listed[:last.end()]}{last[1]}- names.ipynb\n{listed[last.end():]}'
+    if 'example.org' not in cfg['git_url']: # the placeholder of a project without an address
+        links = (f"  repo-url: {cfg['git_url']}\n  repo-subdir: nbs\n"
+                 f"  repo-branch: {cfg['branch']}\n  repo-actions: [source, issue]\n")
+        listed = listed.replace('website:\n', f'website:\n{links}', 1)
     (proc/'_quarto.yml').write_text(listed, encoding='utf-8')
     return names
 
@@ -175,7 +299,7 @@ def titles(root):
     "Notebook → its title and its subtitle, in the order of the sidebar"
     quarto = (root/'_quarto.yml').read_text(encoding='utf-8')
     found = {}
-    for path in re.findall(r'\S+\.ipynb', quarto):
+    for path in re.findall(r'\S+\.ipynb', quarto.partition('sidebar:')[2]):
         cells = json.loads((root/'nbs'/path).read_text(encoding='utf-8'))['cells']
         opening = ''.join(next(c for c in cells if c['cell_type'] == 'markdown')['source'])
         said = re.match(r'# (\S[^\n]*)\n+> (\S[^\n]*)', opening)

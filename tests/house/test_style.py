@@ -49,7 +49,8 @@ def test_opening(path):
                   'docs show no more of that cell')
 
 FOR_READERS = [ # run as they are
-    *(ROOT/'nbs/tutorials').glob('*.ipynb'), ROOT/'nbs/index.ipynb',
+    *(ROOT/'nbs/tutorials').glob('*.ipynb'), *(ROOT/'nbs/howto').glob('*.ipynb'),
+    ROOT/'nbs/index.ipynb',
     ROOT/'nbs/explore/30_widgets.ipynb']
 
 @each
@@ -147,6 +148,7 @@ def test_sidebar():
         if isinstance(item, str): yield item
         elif isinstance(item, dict):
             yield from (e for i in item.get('contents', []) for e in entries(i))
+            if 'href' in item: yield item['href']
     quarto = yaml.safe_load((ROOT/'_quarto.yml').read_text(encoding='utf-8'))
     listed = [e for item in quarto['website']['sidebar']['contents'] for e in entries(item)]
     assert sorted(listed) == sorted(p.relative_to(ROOT/'nbs').as_posix() for p in NOTEBOOKS)
