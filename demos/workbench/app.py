@@ -38,7 +38,7 @@ CSS = PACKAGE.joinpath('strip.css').read_text('utf-8') + """
 """
 WAITING, DONE = common.waiting('bench-results')
 NAMES = ('original', 'from its tokens', 'difference', 'chosen tokens')
-TOO_LONG = 200_000  # letters of a saved state
+TOO_LONG = 2_000_000  # letters of a saved state: a picture of 512 pixels has about a million
 
 
 class Said(gr.Textbox):
@@ -54,6 +54,15 @@ class Said(gr.Textbox):
         turn = said.get('turn')
         return dict(selected=places[0], dropped=places[1], asked=said.get('asked'),
                     turn=turn if common.is_number(turn) else 0)
+
+
+def short_enough(saved):
+    "A saved state that this page reads; `ValueError` for anything else"
+    if not isinstance(saved, str): return ''
+    if len(saved) > TOO_LONG:
+        raise ValueError(f'this state has {len(saved):,} letters, and this page reads at most '
+                         f'{TOO_LONG:,}: TokenImage.from_json(model, text) reads it in Python')
+    return saved
 
 
 def each(ti, at, change):
@@ -100,8 +109,7 @@ def build(model=None, # Tokenizer; the shipped one when None
 
     def again(saved):
         "A state that somebody has saved"
-        if not isinstance(saved, str) or len(saved) > TOO_LONG: saved = ''
-        try: return show(TokenImage.from_json(model, saved))
+        try: return show(TokenImage.from_json(model, short_enough(saved)))
         except ValueError as e: raise common.refused(e) from e
 
     def edited(change):

@@ -1,6 +1,5 @@
 "Token images, their scores and the widget, on a small untrained model: what holds for any weights"
 import warnings
-from datetime import datetime
 from io import BytesIO
 
 import numpy as np
@@ -10,6 +9,7 @@ from PIL import Image
 from torch.testing import assert_close
 from tok1d.config import load_config
 from tok1d.eval.reconstruction import check_count, evaluate, psnr, reconstruct
+from tok1d.explore.parts import send_file
 from tok1d.explore.show import curve_figure, figure_png, ids_html, stats_html, token_strip
 from tok1d.explore.show import view_pictures
 from tok1d.explore.tokens import TokenImage, curve_counts, explore_tokens, token_curve
@@ -136,22 +136,20 @@ def test_models_that_cannot_be_shown_say_so(photo):
 
 def test_slider_decodes_only(model, photo, monkeypatch):
     "A move of the slider costs one decode of the kept tokens"
-    explorer = TokenExplorer(model, dict(photo=photo))
+    explorer = TokenExplorer(model, dict(photo=photo)).settled()
     encoded, decoded = (count_calls(monkeypatch, model, f) for f in ('encode', 'decode'))
     before = explorer.reconstruction.value
     explorer.slider.value = 20
+    assert explorer.view.k == 20 and explorer.reconstruction.value != before
     assert not encoded and [s[1] for s in decoded] == [20]
-    assert explorer.reconstruction.value != before and explorer.view.k == 20
+    explorer.close()
 
 def test_widget_takes_uploads(model, photo):
-    explorer = TokenExplorer(model, dict(photo=photo), k=99)
+    explorer = TokenExplorer(model, dict(photo=photo), k=99).settled()
     assert explorer.slider.value == explorer.slider.max == 32
     def upload(name, content):
-        explorer.upload.value = [
-            dict(name=name, type='', size=len(content), content=content,
-                 last_modified=datetime.now())
-        ]
-        assert explorer.upload.value == ()
+        send_file(explorer.upload, name, content)
+        assert explorer.settled().upload.value == ()
     shown = explorer.original.value
     upload('<img src=x>.png', b'broken')
     assert explorer.original.value == shown
@@ -163,6 +161,7 @@ def test_widget_takes_uploads(model, photo):
         assert explorer.original.value != shown
         shown = explorer.original.value
     assert [*explorer.picker.options] == ['photo', 'mine.jpg']
+    explorer.close()
 
 def test_warnings_stay_quiet(model, photo):
     "An elastic model is looked at without a word of warning"

@@ -10,6 +10,7 @@ FLAGS = [
     '--LabApp.expose_app_in_browser=True', '--LabApp.news_url=',
     '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate',
     '--LabApp.extension_manager=readonly', '--ServerApp.root_dir=.']
+LOADED = 300_000  # ms until torch is imported and a model loaded, on a busy machine
 IDLE = ("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === "
         "'idle'")
 
@@ -59,7 +60,7 @@ def test_explorer_in_lab(opened, tmp_path):
     page = opened(
         'from tok1d.explore.widgets import TokenExplorer\nexplorer = TokenExplorer()\nexplorer')
     images = page.locator('.jp-OutputArea img.widget-image')
-    images.nth(3).wait_for(timeout=90000)
+    images.nth(3).wait_for(timeout=LOADED)
     original, reconstruction = images.nth(0), images.nth(1)
 
     before, still = settled(reconstruction), pixels(original)
@@ -87,28 +88,83 @@ def test_explorer_in_lab(opened, tmp_path):
     page.screenshot(path=tmp_path/'lab.png')
 
 WIDGETS = """import ipywidgets as W
-from tok1d.explore.rates import RateExplorer
 from tok1d.explore.widgets import GenerationExplorer, InterpolationExplorer, Microscope
-from tok1d.explore.workbench import Workbench
+from tok1d.explore.widgets import RateExplorer, Workbench
 W.VBox([Workbench(), RateExplorer(), InterpolationExplorer(steps=4), GenerationExplorer(count=1),
         Microscope()])"""
 
+@pytest.mark.long
 def test_widgets_in_lab(opened, tmp_path):
     "Each by keyboard or mouse, in one notebook"
     page = opened(WIDGETS) # in one cell: the notebook takes cells out that are not in sight
-    page.get_by_role('button', name='Draw these again').wait_for(timeout=90000)
-    each = page.locator('.jp-OutputArea-output .widget-vbox').first.locator('> .widget-vbox')
+    page.get_by_role('button', name='Draw these again').wait_for(timeout=LOADED)
+    each = page.locator('.tok1d-explorer')
     bench, rates, between, maker, scope = (each.nth(i) for i in range(5))
     for part in by_keyboard_on_the_strip, by_mouse_on_the_strip: part(page, bench)
     slider_moves(page, rates, 'rates', 2)
     slider_moves(page, between, 'interpolation', 0, -1)
-    slider_moves(page, maker, 'generation', 0, -1)
-    slider_moves(page, scope, 'microscope', 0, -2)
-    again = scope.get_by_role('button', name='Draw these again')
-    seen = pixels(scope.locator('img.widget-image').nth(0))
-    again.click()
-    until(lambda: pixels(scope.locator('img.widget-image').nth(0)) != seen, 'tokens drawn again')
+    for part in draws, draws_from_words: part(page, maker)
+    for part in changes_a_token, draws_again_and_goes_back: part(page, scope)
+    for widget in (bench, rates, between, maker, scope): named(widget)
     page.screenshot(path=tmp_path/'widgets.png')
+
+def named(widget):
+    "A screen reader has a name for every slider, picture, menu and field"
+    sliders = widget.get_by_role('slider')
+    assert all(sliders.nth(i).get_attribute('aria-label') for i in range(sliders.count()))
+    pictures = widget.locator('img.widget-image')
+    assert pictures.count() and all(
+        pictures.nth(i).get_attribute('alt') for i in range(pictures.count()))
+    unnamed = widget.locator('select, input[type=text], input[type=number]').evaluate_all(
+        'parts => parts.filter(p => !p.labels.length).map(p => p.outerHTML)')
+    assert not unnamed
+
+def draws(page, maker):
+    "Another class from the menu by keyboard, the button by keyboard, then back through the steps"
+    picture = maker.locator('img.widget-image')
+    before = settled(picture, .5)
+    menu = maker.locator('.widget-dropdown select').nth(1)
+    menu.focus()
+    page.keyboard.press('ArrowDown')
+    maker.get_by_role('button', name='Draw').focus()
+    page.keyboard.press('Space')
+    until(lambda: pixels(picture) != before, 'generation: another class is drawn')
+    slider_moves(page, maker, 'generation', 0, -1)
+
+def draws_from_words(page, maker):
+    "Another generator brings a field for words in the place of the classes"
+    picture = maker.locator('img.widget-image')
+    before = settled(picture, .5)
+    maker.locator('.widget-dropdown select').nth(0).select_option('tok1d-tiny-maskgen-vq')
+    words = maker.locator('.widget-text:visible input')
+    words.wait_for(timeout=60000)
+    assert pixels(picture) == before, 'nothing is drawn before somebody asks'
+    words.fill('a green apple')
+    maker.get_by_role('button', name='Draw').click()
+    until(lambda: pixels(picture) != before, 'generation: words are drawn')
+
+def changes_a_token(page, scope):
+    "Through the steps and the tokens by keyboard, then a replay with another code"
+    slider_moves(page, scope, 'microscope', 0, -2)
+    picture = scope.locator('img.widget-image').nth(0)
+    codes = scope.locator('.widget-dropdown:visible select').last
+    offered = codes.inner_text()
+    scope.locator('.noUi-handle:visible').nth(-1).focus()
+    page.keyboard.press('ArrowRight')
+    until(lambda: codes.inner_text() != offered, 'microscope: codes of another token')
+    before = settled(picture, .5)
+    codes.select_option(index=1)
+    scope.get_by_role('button', name='Replay with this code').click()
+    until(lambda: pixels(picture) != before, 'microscope: a replay')
+
+def draws_again_and_goes_back(page, scope):
+    "Some tokens again, and back to the run before"
+    picture = scope.locator('img.widget-image').nth(0)
+    replayed = settled(picture, .5)
+    scope.get_by_role('button', name='Draw these again').click()
+    until(lambda: pixels(picture) != replayed, 'microscope: tokens drawn again')
+    scope.get_by_role('button', name='Back').click()
+    until(lambda: pixels(picture) == replayed, 'microscope: back')
 
 def slider_moves(page, widget, what, image, slider=0):
     "An arrow key on a slider of `widget` changes its picture"

@@ -15,7 +15,6 @@ MAX_WIDTH = 100     # columns of code: what the docs show without a scroll bar
 MAX_LINES = 25      # of code in an export cell: seen whole, without scrolling
 MAX_IMAGE = 60_000  # bytes of a stored picture
 WITH_EXAMPLE = .7   # of export cells are followed by an example or a test, at least
-LESS = {'explore/30_widgets.ipynb': .4}  # classes whose methods only work together
 
 class Cell:
     def __init__(self, raw):
@@ -93,8 +92,7 @@ def test_examples(path):
         not after.exported for here, after in zip(book, book[1:])
         if here.exported and not here.imports_only()
     ]
-    least = LESS.get(path.relative_to(ROOT/'nbs').as_posix(), WITH_EXAMPLE)
-    enough = sum(followed) >= least*len(followed)
+    enough = sum(followed) >= WITH_EXAMPLE*len(followed)
     assert enough, 'show what the exported code does, next to it'
 
 @each

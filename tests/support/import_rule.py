@@ -12,7 +12,9 @@ LEVELS = [
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 # a network takes tensors, wherever they come from
 NOT_FROM_DATA = {'ops', 'families', 'models', 'sample'}
-WIDGETS = tuple(f'tok1d.explore.{name}.' for name in ('widgets', 'strip', 'workbench', 'rates'))
+WIDGETS = tuple(
+    f'tok1d.explore.{name}.' for name in ('parts', 'widgets', 'between', 'strip', 'workbench',
+                                          'rates', 'generation', 'scope'))
 ONLY = dict(accelerate='tok1d.train.', ipywidgets=WIDGETS, anywidget=WIDGETS, gradio='demos.',
             webdataset='tok1d.data.')
 

@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['KNOBS', 'artists', 'artist', 'reads_words', 'class_choices', 'knobs', 'guessed', 'some', 'Generation', 'caption',
-           'painted', 'draw', 'step_note', 'film_notes', 'plain_settings', 'written', 'drawn_code']
+           'painted', 'drawing', 'draw', 'step_note', 'film_notes', 'plain_settings', 'written', 'drawn_code']
 
 # %% ../../nbs/explore/18_generate.ipynb #15cbc8ae
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 import torch
 from torch import Tensor
 from ..basics import default_device, whole
+from .latest import Work
 from .tokens import decode_some
 from ..hub.pretrained import list_pretrained, load_pipeline
 from ..sample.pipeline import Pipeline, seed_each
@@ -96,6 +98,26 @@ def painted(pipe:Pipeline,
     return pictures.unflatten(0, tokens.shape[:2])
 
 # %% ../../nbs/explore/18_generate.ipynb #82ad934c
+@torch.inference_mode()
+def drawing(pipe:Pipeline,
+            label:int|str, # Class (number or name) or words
+            seed:int=0, # Of the first picture; the next picture has the next seed
+            count:int=4, # Pictures
+            frames:int=16, # Steps to keep, at most; the last one is always kept
+            **settings, # Of the sampler, see `knobs`
+           )->Iterator[float]: # Share of the tokens that are settled; returns a `Generation`
+    "Draw pictures step by step, for whoever shows how far it is; see `draw`"
+    seeds = seed_each(seed, whole('count', count, 1))
+    run = []
+    for step in pipe.sample(pipe.asked([label]*count), seed=seeds, **settings):
+        run.append((step.tokens.cpu(), step.known.cpu(), guessed(step).cpu()))
+        yield step.known.float().mean().item()
+    at = some(len(run), frames)
+    tokens,known,there = (torch.stack(part) for part in zip(*(run[i] for i in at)))
+    film = painted(pipe, label, tokens, there)
+    return Generation(label, seeds, settings, tokens[-1], film, known.sum(-1), at, len(run))
+
+# %% ../../nbs/explore/18_generate.ipynb #c900b74c
 def draw(pipe:Pipeline,
          label:int|str, # Class (number or name) or words
          seed:int=0, # Of the first picture; the next picture has the next seed
@@ -104,15 +126,9 @@ def draw(pipe:Pipeline,
          **settings, # Of the sampler, see `knobs`
         )->Generation:
     "Draw pictures, and keep some of the steps"
-    seeds = seed_each(seed, whole('count', count, 1))
-    asked = pipe.asked([label]*count)
-    with torch.inference_mode():
-        run = [(step.tokens.cpu(), step.known.cpu(), guessed(step).cpu())
-               for step in pipe.sample(asked, seed=seeds, **settings)]
-    at = some(len(run), frames)
-    tokens,known,there = (torch.stack(part) for part in zip(*(run[i] for i in at)))
-    film = painted(pipe, label, tokens, there)
-    return Generation(label, seeds, settings, tokens[-1], film, known.sum(-1), at, len(run))
+    work = Work(drawing(pipe, label, seed, count, frames, **settings))
+    for _ in work: pass
+    return work.result
 
 # %% ../../nbs/explore/18_generate.ipynb #7b389d6e
 def step_note(i:int, steps:int, # Which step, from 0, of how many

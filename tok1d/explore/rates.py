@@ -15,13 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
-from ..basics import load_image
 from ..eval.curve import Point, file_points
-from .latest import Latest
+from .parts import WIDE, Explorer, button, captioned, cost_html, picture, png
+from .parts import row, said, shipped, to_pick_from, upload_button
 from .show import enlarge, figure_png
 from .tokens import TokenCurve, TokenImage, token_curve
-from .widgets import SIDE, WIDE, captioned, cost_html, free, png
-from .widgets import refusal, row, shipped, take_upload, to_pick_from, with_still
 
 # %% ../../nbs/explore/36_rates.ipynb #48fe7c35
 def growing_curve(ti:TokenImage # With all its tokens
@@ -68,8 +66,11 @@ def rate_figure(curves:dict[str,TokenCurve], # By name
     return fig,ax
 
 # %% ../../nbs/explore/36_rates.ipynb #caa84e8b
-class RateExplorer(W.VBox):
+class RateExplorer(Explorer):
     "Error of one picture against its number of tokens, with a marker to move"
+    holds = 'model','images','src','lines','curves','files'
+    menus = 'picker',
+    encoded = aim = None # Number of the encoded picture; the PSNR to move the marker to
     def __init__(self,
                  model:nn.Module|None=None, # Tokenizer; the shipped one when None
                  images:dict|None=None, # Name → picture, to pick from; the shipped ones when None
@@ -78,19 +79,17 @@ class RateExplorer(W.VBox):
         self.images = to_pick_from(images)
         self.curves = {} # Name → `TokenCurve` of the picture
         self.lines = {} # Name → tokens of the picture, as a `TokenImage`
-        self.wanted = self.done = None # The picture that is asked for, and the one that is encoded
-        self.latest = Latest(lambda e: setattr(self.message, 'value', refusal(e)))
-        super().__init__(self.parts(min(k, self.model.num_tokens)))
-        self.look(self.images[self.picker.value])
-        self.listen()
+        super().__init__(self.choosers(min(k, self.model.num_tokens)), self.screen())
+        self.hear_pictures('picker')
+        for part in (self.search, self.axis, self.k): part.observe(self.ask, 'value')
+        self.picked()
 
 # %% ../../nbs/explore/36_rates.ipynb #753c272a
 @patch
 def choosers(self:RateExplorer, k:int)->list[W.Widget]:
     "What asks"
-    self.picker = W.Dropdown(options=list(self.images), description='image')
-    self.upload = W.FileUpload(accept='image/*', description='Upload your own',
-                               layout=W.Layout(width='auto'))
+    self.picker = self.picture_menu('image')
+    self.upload = upload_button()
     self.search = W.Checkbox(False, description='search for better tokens, too', indent=False,
                              disabled=not self.model.codebook_size,
                              layout=W.Layout(width='auto'))
@@ -100,65 +99,59 @@ def choosers(self:RateExplorer, k:int)->list[W.Widget]:
                          layout=W.Layout(width=WIDE))
     self.db = W.BoundedFloatText(20, min=0, max=100, step=.5, description='PSNR of',
                                  layout=W.Layout(width='170px'))
-    self.find = W.Button(description='Fewest tokens for it', tooltip='Move the marker there',
-                         layout=W.Layout(width='auto'))
+    self.find = button('Fewest tokens for it', 'Move the marker there', lambda: self.go_to_fewest())
     return [row(self.picker, self.upload, self.search), self.axis, self.k, row(self.db, self.find)]
 
 # %% ../../nbs/explore/36_rates.ipynb #5398b2f0
 @patch
-def parts(self:RateExplorer, k:int)->list[W.Widget]:
-    "Make the parts, and put them in order"
-    choosers = self.choosers(k)
-    self.progress = W.IntProgress(0, 0, self.model.num_tokens, description='curve')
-    self.figure = W.Image(layout=W.Layout(width='min(98%, 676px)'))
-    self.original,self.picture = (W.Image(width=SIDE, height=SIDE) for _ in range(2))
-    self.stats,self.message = (W.HTML(layout=W.Layout(max_width='690px')) for _ in range(2))
+def screen(self:RateExplorer)->list[W.Widget]:
+    "What shows it"
+    self.figure = picture('PSNR against what the picture costs', width='min(98%, 676px)')
+    self.original,self.picture = picture('original'),picture('from its tokens')
+    self.stats = said()
     pictures = row(captioned('original', self.original), captioned('from its tokens', self.picture))
-    return [*choosers, self.message, self.progress, self.figure, self.stats, pictures]
+    return [self.figure, self.stats, pictures]
 
 # %% ../../nbs/explore/36_rates.ipynb #2bb4f91f
 @patch
-def listen(self:RateExplorer):
-    "Answer what a hand does"
-    self.picker.observe(self.picked, 'value')
-    self.upload.observe(lambda _: self.uploaded(), 'value')
-    self.find.on_click(lambda _: self.go_to_fewest())
-    for part in (self.search, self.axis, self.k):
-        part.observe(lambda _: self.latest.ask(self.paint), 'value')
+def wanted(self:RateExplorer)->tuple:
+    "Which picture, and with a search or without"
+    return self.looks,self.search.value
 
 @patch
-def look(self:RateExplorer, src # Path, bytes, file object, PIL image, array or tensor
-        ):
-    "Ask for another picture; `ValueError` for what is none"
-    self.wanted = load_image(src, size=self.model.image_size)
-    self.message.value = ''
-    self.latest.ask(self.paint)
-
-@patch
-def picked(self:RateExplorer, change): self.look(self.images[change.new])
+def encode(self:RateExplorer, looks:int):
+    "Encode the picture, unless it is the one that is encoded"
+    if self.encoded==looks: return
+    ti = TokenImage.from_image(self.model, self.src)
+    self.files = [p for codec in ('JPEG', 'WEBP') for p in file_points(codec, ti.image[None])]
+    self.lines = dict(tokens=ti)
+    self.curves = {}
+    self.encoded = looks
 
 # %% ../../nbs/explore/36_rates.ipynb #a890d5f8
 @patch
-def encode(self:RateExplorer):
-    "Encode the picture that is asked for, unless it is the one that is shown"
-    if self.done is self.wanted: return
-    image = self.wanted
-    self.lines = dict(tokens=TokenImage.from_image(self.model, image))
-    self.files = [p for codec in ('JPEG', 'WEBP') for p in file_points(codec, image[None])]
-    self.curves,self.done = {},image
+def walk(self:RateExplorer, looks:int, search:bool)->Iterator:
+    "Encode the picture, then measure what is asked for"
+    self.encode(looks)
+    yield from self.frame()
+    yield from self.grow('tokens')
+    if search:
+        yield from self.frame()
+        if 'searched' not in self.lines:
+            self.lines['searched'] = yield from self.improved(self.lines['tokens'])
+        yield from self.grow('searched')
+    yield from self.frame()
 
 @patch
-def paint(self:RateExplorer)->Iterator:
+def frame(self:RateExplorer)->Iterator:
     "Show the picture at the marker, then the curve"
-    self.encode()
+    if not self.lines: return
+    if self.aim is not None and 'tokens' in self.curves: self.go()
     ti = self.lines['tokens'].keep(self.k.value)
     self.picture.value,self.original.value = png(enlarge(ti.decode())),png(enlarge(ti.image))
     self.stats.value = cost_html(ti)
     yield
-    yield from self.grow('tokens')
-    if self.search.value: yield from self.grow('searched')
-    self.figure.value = figure_png(self.drawn())
-    yield
+    if 'tokens' in self.curves: self.figure.value = figure_png(self.drawn())
 
 # %% ../../nbs/explore/36_rates.ipynb #d193e0cb
 @patch
@@ -166,23 +159,16 @@ def grow(self:RateExplorer, name:str # Of the curve
         )->Iterator:
     "Measure a curve, if it is not there, and say how far it is"
     if name in self.curves: return
-    self.progress.layout.display = None
-    if name not in self.lines:
-        self.progress.description = 'search'
-        yield
-        self.lines[name] = self.lines['tokens'].searched(4)
-    self.progress.description = 'curve'
     for curve in growing_curve(self.lines[name]):
-        self.progress.value = len(curve.ks)
+        self.busy('curve', len(curve.ks)/self.model.num_tokens)
         yield
     self.curves[name] = curve
-    self.progress.layout.display = 'none'
 
 # %% ../../nbs/explore/36_rates.ipynb #3ae7837d
 @patch
 def drawn(self:RateExplorer)->Figure:
     "The curves, and the marker"
-    area = self.done[0].numel()
+    area = self.lines['tokens'].image[0].numel()
     shown = {name: curve for name,curve in self.curves.items()
              if name=='tokens' or self.search.value}
     fig,ax = rate_figure(shown, self.files, self.axis.value, area)
@@ -197,32 +183,26 @@ def drawn(self:RateExplorer)->Figure:
 def curve(self:RateExplorer, name:str='tokens' # Or `searched`
          )->TokenCurve:
     "What was measured, when it is there"
-    self.latest.wait()
-    return self.curves[name]
+    return self.settled().curves[name]
 
 @patch
 def go_to_fewest(self:RateExplorer):
-    "Move the marker to the fewest tokens that are good enough, or say that there are none"
-    curve = self.curve()
-    [k] = curve.fewest(self.db.value)
-    self.message.value = '' if k else refusal(ValueError(
-        f'all tokens together reach {curve.psnr.max():.1f} dB: ask for less'))
+    "Move the marker to the fewest tokens that are good enough, when the curve is there"
+    self.aim = self.db.value
+    self.ask()
+
+@patch
+def go(self:RateExplorer):
+    "Move the marker, or say that no number of tokens is good enough"
+    curve,aim = self.curves['tokens'],self.aim
+    self.aim = None
+    [k] = curve.fewest(aim)
     if k: self.k.value = k
-
-# %% ../../nbs/explore/36_rates.ipynb #7e82378f
-@patch
-def uploaded(self:RateExplorer):
-    "Take the uploaded file in, or say what is wrong with it"
-    take_upload(self, self.look)
-
-# %% ../../nbs/explore/36_rates.ipynb #b1009539
-@patch
-def _repr_mimebundle_(self:RateExplorer, **kwargs):
-    self.latest.wait()
-    still = Image.open(io.BytesIO(self.figure.value)).convert('RGB')
-    return with_still(W.VBox._repr_mimebundle_(self, **kwargs), still.quantize(64, dither=0))
+    else: self.failed(ValueError(
+        f'all tokens together reach {curve.psnr.max():.1f} dB: ask for less'))
 
 @patch
-def close(self:RateExplorer):
-    "Free everything; the explorer cannot be used any more"
-    free(self, 'model', 'images', 'lines', 'curves', 'wanted', 'done', 'files')
+def still(self:RateExplorer)->Image.Image|None:
+    "The curves"
+    if not self.figure.value: return
+    return Image.open(io.BytesIO(self.figure.value)).convert('RGB').quantize(64, dither=0)

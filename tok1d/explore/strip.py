@@ -11,13 +11,12 @@ import torch
 import traitlets as T
 from collections.abc import Callable
 from fastcore.basics import patch
-from importlib.resources import files
 from matplotlib import colormaps
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from .attribution import Attribution
+from .parts import packaged, with_still
 from .tokens import TokenImage, check_places, codes
-from .widgets import with_still
 
 # %% ../../nbs/explore/32_strip.ipynb #f07a50bd
 def code_scale(model:nn.Module # Tokenizer with a codebook
@@ -50,12 +49,10 @@ def paints(at:Tensor # In [0, 1]
     return colours, inks
 
 # %% ../../nbs/explore/32_strip.ipynb #c987c5b3
-def _file(name): return files('tok1d').joinpath('explore', name).read_text(encoding='utf-8')
-
 class TokenStrip(anywidget.AnyWidget):
     "A line of tokens to choose from"
-    _esm = _file('strip.js')
-    _css = _file('strip.css')
+    _esm = packaged('strip.js')
+    _css = packaged('strip.css')
     name = T.Unicode('tokens', help='What a screen reader calls the line').tag(sync=True)
     what = T.Unicode('code', help='What a label is').tag(sync=True)
     labels = T.List(T.Unicode(), help='What is written on each token').tag(sync=True)
