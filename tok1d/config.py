@@ -62,6 +62,8 @@ class Experiment:
     max_train_examples: Optional[int] = opt(None, 'Images in one pass over the training data', gt=0)
     save_every: int = opt(50_000, 'Steps between checkpoints', gt=0)
     eval_every: int = opt(50_000, 'Steps between evaluations', gt=0)
+    eval_images: int = opt(256, 'Held-out images of each source to evaluate on', gt=1, le=MOST)
+    eval_samples: int = opt(64, 'Pictures a generator draws for that; 0 for none', ge=0, le=MOST)
     generate_every: int = opt(5_000, 'Steps between previews', gt=0)
     log_every: int = opt(50, 'Steps between logged losses', gt=0)
     log_grad_norm_every: int = opt(1_000, 'Steps between logged gradient norms', gt=0)

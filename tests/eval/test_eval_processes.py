@@ -1,25 +1,76 @@
-"Moments gathered by several processes are those of one"
-import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
+"One, two or four processes give one number, and the last batch counts once"
+import json
 
-from tok1d.eval.metrics import Moments
+import numpy as np
+import pytest
+from ranks import launch
 
-def data():
-    return torch.randn(101, 5, generator=torch.Generator().manual_seed(0),
-                       dtype=torch.float64) + 100
+from tok1d.data.embedded import heldout
 
-def gather(rank, world, place, out):
-    dist.init_process_group('gloo', init_method=f'file://{place}', rank=rank, world_size=world)
-    total = Moments(5).add(data()[rank::world]).over_processes()
-    torch.save((total.n, total.mean, total.cov), f'{out}/{rank}.pt')
-    dist.destroy_process_group()
+SHOWN = 'figures', 'rows', 'protocol', 'unavailable'
 
-def test_over_processes(tmp_path):
-    mp.spawn(gather, (2, tmp_path/'meet', tmp_path), nprocs=2)
-    want = Moments(5).add(data())
-    for rank in range(2):
-        n, mean, cov = torch.load(tmp_path/f'{rank}.pt', weights_only=True)
-        assert n == 101
-        torch.testing.assert_close(mean, want.mean, rtol=1e-12, atol=0)
-        torch.testing.assert_close(cov, want.cov, rtol=1e-9, atol=1e-10)
+def evaluate(*args):
+    "`tok1d eval`"
+    from typer.testing import CliRunner
+    from tok1d.eval.commands import eval_app
+    r = CliRunner().invoke(eval_app, [str(a) for a in args])
+    print(r.stdout)
+    if r.exception: raise r.exception
+
+def result(folder, world, *args):
+    "The stored result of so many processes"
+    out = folder/f'{world}.json'
+    codes, said = launch(evaluate, (*args, '-o', out), world, folder/f'run-{world}', 500)
+    assert codes == [0]*world, said
+    assert sum('Written' in text for text in said) == 1
+    return {key: value for key, value in json.loads(out.read_text()).items() if key in SHOWN}
+
+def assert_same(a, b):
+    "Equal; a distance has roots of eigenvalues that are zero, so rounding of 1e-16 becomes 1e-8"
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a: assert_same(a[key], b[key])
+    elif isinstance(a, list):
+        assert len(a) == len(b)
+        for x, y in zip(a, b): assert_same(x, y)
+    elif isinstance(a, float): assert a == pytest.approx(b, rel=1e-7)
+    else: assert a == b
+
+@pytest.mark.parametrize('world', [2, 4])
+def test_reconstruction(tmp_path, world):
+    # 37 pictures in batches of 8: five batches, the last of five; with four, one has two batches
+    args = 'reconstruction', '-n', 37, '--batch-size', 8, '-k', 8, '-k', 32
+    alone = result(tmp_path, 1, *args)
+    assert [row['images'] for row in alone['rows']] == [37, 37]
+    assert_same(alone, result(tmp_path, world, *args))
+
+@pytest.fixture(scope='module')
+def samples(tmp_path_factory):
+    path = tmp_path_factory.mktemp('samples')/'some.npz'
+    np.savez(path, (heldout(45, 'B')*255).round().byte().permute(0, 2, 3, 1).numpy())
+    return path
+
+def test_generation(tmp_path, samples):
+    args = 'generation', samples, '--reference-count', 37, '--batch-size', 8
+    alone = result(tmp_path, 1, *args)
+    assert {'KID(tok1d-probe)', 'precision(tok1d-probe)'} <= alone['figures'].keys()
+    assert alone['protocol']['count'] == 45
+    assert_same(alone, result(tmp_path, 2, *args))
+
+def test_more_processes_than_batches(tmp_path, samples):
+    args = 'generation', samples, '--reference-count', 20, '--batch-size', 45
+    assert_same(result(tmp_path, 1, *args), result(tmp_path, 2, *args))
+
+def fail(rank_of_trouble):
+    from tok1d.eval.metrics import in_every, joined, place
+    with joined():
+        def work():
+            if place().rank == rank_of_trouble: raise ValueError('a broken picture')
+            return 1
+
+        in_every(work)
+
+def test_one_fails(tmp_path):
+    codes, said = launch(fail, (1,), 2, tmp_path/'run')
+    assert codes == [1, 1]
+    assert 'process 1 failed: a broken picture' in said[0] and 'ValueError: a broken' in said[1]

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['LOSSY', 'CAPTIONS', 'ArrayHead', 'array_head', 'npz_members', 'npz_head', 'npz_batches', 'Pictures', 'embedded_spec',
-           'first_synonym']
+           'head_of', 'first_synonym']
 
 # %% ../../nbs/eval/22_pictures.ipynb #bdacdd82
-import hashlib, zipfile
+import hashlib, io, zipfile
 import numpy as np, torch
 from collections.abc import Iterator
 from pathlib import Path
+from PIL import Image
 from torch import Tensor
 from typing import NamedTuple
 from ..basics import load_image, open_image
@@ -148,6 +149,26 @@ def _batches(self, batch_size:int=64, rank:int=0, world:int=1)->Iterator[Tensor]
                          "saved as bytes; multiply by 255 first")
 
 Pictures.batches = _batches
+
+# %% ../../nbs/eval/22_pictures.ipynb #55f285ea
+def head_of(data)->Image.Image: # A path, or the bytes of a file; not decoded yet
+    "Size and format of a stored picture"
+    return Image.open(data if isinstance(data, (str,Path)) else io.BytesIO(data))
+
+def _check(self): # `ValueError` for pictures that were scaled up or went through a lossy format
+    if self.npz: return
+    heads = [head_of(self.sample(round(i*(self.n-1)/7))['image']) for i in range(8)]
+    lossy = [im.format for im in heads if f'.{im.format.lower()}' in LOSSY]
+    if lossy and not self.real:
+        raise ValueError(f"{self.spec} holds {lossy[0]} data: a lossy format changes what is "
+                         "measured; store generated pictures as PNG or in an .npz")
+    small = [im.size for im in heads if min(im.size)<self.size]
+    if self.real and len(small)>4:
+        raise ValueError(f"{self.spec} holds pictures of {' × '.join(map(str, small[0]))} pixels: "
+                         f"they would be scaled up to {self.size}, and a blurred reference gives "
+                         "a wrong figure. Take the originals")
+
+Pictures.check = _check
 
 # %% ../../nbs/eval/22_pictures.ipynb #6aaa1333
 CAPTIONS = 'given','templated','none'

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['maskgit_recipe', 'rar_recipe', 'GeneratorTask', 'random_mask', 'MaskGITTask', 'random_share', 'random_orders',
            'ARTask', 'named', 'HeldOut', 'preview_classes', 'ClassSamples', 'build_generator', 'draw_classes',
-           'watch_generator', 'describe_generator', 'generator_recipe', 'maskgit_task', 'rar_task']
+           'distances', 'watch_generator', 'describe_generator', 'generator_recipe', 'maskgit_task', 'rar_task']
 
 # %% ../../nbs/train/35_generators.ipynb #a530a0bd
 import copy, torch
@@ -19,11 +19,14 @@ from ..config import shown
 from ..data.shards import make_loader
 from ..data.token_shards import make_token_loader, training_spec
 from ..families import family_class, family_of
+from ..eval.metrics import in_every
+from ..eval.reconstruction import measuring
+from ..sample.pipeline import Pipeline, TextPipeline
 from ..sample.schedules import mask_ratio
-from .callbacks import Alarms, Drawing, Measuring, best_model
+from .callbacks import Alarms, Distance, Drawing, Measuring, best_model
 from .given import check_token_data, keep_fingerprint, lines_of, load_tokenizer
 from .given import text_encoder
-from .heldout import heldout_lines
+from .heldout import extractor_here, heldout_lines, heldout_pictures
 from .loop import Built, Recipe, Task, TrainState, batch_generator, model_size, plural
 from .losses import ar_loss, mlm_loss
 from .tasks import init_weights
@@ -158,7 +161,8 @@ def measure(self:ARTask, model:nn.Module, batch:dict, generator:torch.Generator)
 
 # %% ../../nbs/train/35_generators.ipynb #be825ddc
 class HeldOut(Measuring):
-    "Measure the loss on given token sequences"
+    "Measure the loss on given token sequences, in all processes"
+    alone = False
     def __init__(self,
                  lines:dict, # Name → batch for the task's `measure`: `tokens` `b n`, `cls` `b`, …
                  every:int=1000, # Steps
@@ -180,21 +184,27 @@ class HeldOut(Measuring):
 
 # %% ../../nbs/train/35_generators.ipynb #2dbb414d
 @patch
-@torch.no_grad()
 def work(self:HeldOut, st:TrainState):
     "Log the mean of each measure over every set"
-    model = best_model(st)
-    training = model.training
-    model.eval()
-    for name,batch in self.lines.items():
-        total,n = {},0
-        for i,part in enumerate(self.parts(batch, st.acc.device)):
-            b = len(next(iter(part.values())))
-            n += b
-            for k,v in st.task.measure(model, part, batch_generator(i)).items():
-                total[k] = total.get(k, 0.) + b*v.item()
-        st.log('eval', on=name, **{k: v/n for k,v in total.items()})
-    model.train(training)
+    with measuring(best_model(st)) as model:
+        for name,batch in self.lines.items():
+            shares = in_every(lambda: self.sums(st, model, batch))
+            found = [part for share in shares for part in share]
+            n = sum(b for b,_ in found)
+            means = {k: sum(b*values[k] for b,values in found)/n for k in found[0][1]}
+            st.log('eval', on=name, **means)
+
+@patch
+def sums(self:HeldOut, st:TrainState, model:nn.Module,
+         batch:dict)->list: # Of sequences and measures, for each part of this process
+    "Measure every n-th part of a set, with random numbers that depend on the part alone"
+    found = []
+    for i,part in enumerate(self.parts(batch, st.acc.device)):
+        if i%st.acc.num_processes!=st.acc.process_index: continue
+        measures = st.task.measure(model, part, batch_generator(i))
+        b = len(next(iter(part.values())))
+        found.append((b, {k: v.item() for k,v in measures.items()}))
+    return found
 
 # %% ../../nbs/train/35_generators.ipynb #797ecbb8
 def preview_classes(n:int, num_classes:int)->Tensor: # Class ids `n`
@@ -267,18 +277,31 @@ def draw_classes(task:GeneratorTask, tokenizer:nn.Module, lines:dict, n:int,
     "The callback that draws pictures of classes"
     return ClassSamples(tokenizer, preview_classes(n, task.model.num_classes), *where)
 
+def distances(cfg, st:TrainState, tokenizer:nn.Module, lines:dict)->list: # Callbacks
+    "The callback that compares drawn pictures with held-out ones; none if there is nothing to draw"
+    held = heldout_pictures(cfg, lines)
+    texts = getattr(st.task, 'text_encoder', None)
+    if not held or not st.task.model.num_classes and texts is None: return []
+    tokenizer = tokenizer.to(st.acc.device)
+    def pipe(model):
+        return TextPipeline(model, tokenizer, texts) if texts else Pipeline(model, tokenizer, ())
+
+    return [Distance(pipe, held, extractor_here(st.acc.device), cfg.experiment.eval_every)]
+
+# %% ../../nbs/train/35_generators.ipynb #7658455f
 def watch_generator(draws:Callable, # As `draw_classes`
                     cfg, st:TrainState, out:Path)->list: # Callbacks
-    "Callbacks of a generator run; only the first process measures and draws"
+    "Callbacks of a generator run; all processes measure, the first one draws previews"
     e,n = cfg.experiment,cfg.training.num_generated_images
-    if not st.acc.is_main_process: return [Alarms(e.log_every)]
     tokenizer = load_tokenizer(cfg)
     lines = heldout_lines(cfg, tokenizer)
-    measure = [HeldOut(lines, e.eval_every)] if lines else []
-    draw = []
-    if tokenizer and n:
-        draw = [draws(st.task, tokenizer, lines, n, out/'previews', e.generate_every)]
-    return [Alarms(e.log_every), *measure, *draw]
+    found = [Alarms(e.log_every)]
+    if lines: found.append(HeldOut(lines, e.eval_every))
+    if not tokenizer: return found
+    found += distances(cfg, st, tokenizer, lines)
+    if n and st.acc.is_main_process:
+        found.append(draws(st.task, tokenizer, lines, n, out/'previews', e.generate_every))
+    return found
 
 # %% ../../nbs/train/35_generators.ipynb #013836ca
 def describe_generator(model:nn.Module)->str:

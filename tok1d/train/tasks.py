@@ -19,7 +19,7 @@ from ..models.bottleneck import POWERS, powers
 from ..models.layers import resize_positions
 from .callbacks import Alarms, Codebook, Evaluation, Previews
 from .given import teacher, text_encoder
-from .heldout import heldout_images
+from .heldout import heldout_images, heldout_sources
 from .loop import Built, Recipe, Task, TrainState, model_size
 from .losses import LeCam, NLayerDiscriminator, generator_loss, gradient_loss
 from .losses import hinge, pixel_loss, spread_loss
@@ -277,22 +277,20 @@ def codebook_callbacks(cfg, model:nn.Module)->list: # Empty where no codebook is
     return [Codebook(t.quantizer_start, t.revive_until, t.revive_every, average=t.codebook_average)]
 
 def watch_tokenizer(cfg, st:TrainState, out:Path)->list: # Callbacks
-    "Callbacks of a tokenizer run; only the first process measures and draws previews"
+    "Callbacks of a tokenizer run; all processes measure, the first one draws previews"
     e,n,model = cfg.experiment,cfg.training.num_generated_images,st.task.model
     always = [Alarms(e.log_every, model.codebook_size), *codebook_callbacks(cfg, model)]
-    heldout,captions = heldout_images(cfg) if st.acc.is_main_process else ({},{})
-    if not heldout: return always
+    sources = heldout_sources(cfg)
+    if not sources: return always
     reads = getattr(st.task, 'text_encoder', None) is not None
-    texts = {k: st.task.text(dict(text=v))['text'] for k,v in captions.items()} if reads else {}
-    measure = Evaluation(heldout, e.eval_every, text=texts)
-    if not n: return [*always, measure]
-    def few(sources): return torch.cat([x[:-(-n//len(heldout))] for x in sources.values()])[:n]
+    read = (lambda captions: st.task.text(dict(text=captions))['text']) if reads else None
+    always.append(Evaluation(sources, e.eval_every, read=read))
+    if not n or not st.acc.is_main_process: return always
+    images,captions = heldout_images(cfg, -(-n//len(sources)))
+    some = torch.cat([*images.values()])[:n]
+    texts = read(sum(captions.values(), [])[:n]) if reads else None
     counts = preview_counts(model) if model.elastic else ()
-    return [
-        *always, measure,
-        Previews(few(heldout), out/'previews', e.generate_every, counts,
-                 few(texts) if texts else None)
-    ]
+    return [*always, Previews(some, out/'previews', e.generate_every, counts, texts)]
 
 # %% ../../nbs/train/30_tasks.ipynb #f637742b
 def describe_tokenizer(model:nn.Module)->str:
