@@ -2,11 +2,11 @@
 
     python demos/all/app.py [--model tok1d-tiny-vq] [--host 127.0.0.1] [--port 7860]
 """
-import os
-os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')  # read when gradio is imported
-
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import demo_common as common  # before gradio, which would report its use
 
 import gradio as gr
 from tok1d.basics import default_device
@@ -14,12 +14,11 @@ from tok1d.cli import load_page
 from tok1d.reports import tokenizer
 from tok1d.hub.pretrained import load, load_pipeline
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import demo_common as common
-
 TABS = dict(token_count='Token count', interpolation='Interpolation', generation='Generation',
-            workbench='Workbench')
+            microscope='Microscope', workbench='Workbench')
+DRAWING = 'generation', 'microscope'
 PAGES = {page: load_page(page) for page in TABS}
+launch = common.serve
 
 
 def opened(name):
@@ -33,9 +32,9 @@ def build(model=None, # Tokenizer, or pipeline; what ships with tok1d when None
          ):
     "The page, ready to `launch`"
     draws = hasattr(model, 'tokenizer')
-    reads = model.tokenizer if draws else model
-    given = {page: (reads, f'tokenizer of {name}' if draws else name)
-             for page in TABS} | dict(generation=(model, name) if draws else (None, None))
+    drawn = (model, name) if draws else (None, None)
+    read = (model.tokenizer, f'tokenizer of {name}') if draws else (model, name)
+    given = {page: drawn if page in DRAWING else read for page in TABS}
     built = {page: PAGES[page].build(model, name=called) for page, (model, called) in given.items()}
     with common.page('demos') as demo:
         with gr.Tabs() as tabs:
@@ -46,15 +45,9 @@ def build(model=None, # Tokenizer, or pipeline; what ships with tok1d when None
             "The tab that a link asks for"
             wanted = request.query_params.get('tab')
             return gr.Tabs(selected=wanted) if wanted in TABS else gr.skip()
-        demo.load(choose, None, tabs, api_visibility='private', show_progress='hidden')
+        demo.load(choose, None, tabs, **common.QUIET)
     return demo
 
 
-def launch(demo, host='127.0.0.1', port=None, **kw):
-    css = ''.join(page.CSS for page in PAGES.values())
-    return common.serve(demo, host, port, css, **kw)
-
-
 if __name__ == '__main__':
-    common.run(build, opened, launch, 'All demos, as tabs of one page.',
-               'name, folder or file of a tokenizer or a generator')
+    common.run(build, opened, 'All demos, as tabs of one page.', 'tokenizer or generator')

@@ -41,12 +41,13 @@ def explore(client, path, k): return client.predict(handle_file(path), k, api_na
 def test_client_sees_what_a_call_computes(client, files):
     "The page adds nothing to `explore_tokens`: pictures equal to the pixel, figures to the letter"
     view = explore_tokens(load(), files[0], 5)
-    *pictures, stats, ids, curve, line, note = explore(client, files[0], 5)
+    *pictures, stats, ids, curve, line, note, code = explore(client, files[0], 5)
     for got, expected in zip(pictures, view_pictures(view)):
         assert Image.open(got).convert('RGB').tobytes() == expected.convert('RGB').tobytes()
     assert bits_text(view.bits) in stats and psnr_text(view.psnr) in stats
     assert all(f'>{i}</span>' in ids for i in view.ids)
     assert curve and line == ' '.join(map(str, view.ids)) and not note
+    assert line.replace(' ', ', ') in code and compile(code, 'code', 'exec')
 
 def test_search(client, files):
     ti = TokenImage.from_image(load(), files[0])
@@ -72,9 +73,10 @@ def test_whole_picture(client, tmp_path):
     "What a crop loses is said; the other way nothing is lost"
     tall = tmp_path/'tall.png'
     Image.new('RGB', (40, 300), 'teal').save(tall)
-    *_, note = client.predict(handle_file(tall), 5, api_name='/explore')
+    *_, note, code = client.predict(handle_file(tall), 5, api_name='/explore')
     assert '40 × 300' in note and '13%' in note
-    original, *_, note = client.predict(handle_file(tall), 5, False, True, api_name='/explore')
+    original, *_, note, code = client.predict(handle_file(tall), 5, False, True,
+                                              api_name='/explore')
     assert not note and Image.open(original).convert('RGB').getpixel((2, 2)) == (255, 255, 255)
 
 # what strangers send
@@ -110,11 +112,13 @@ def sneaky(path):
 def test_no_file_of_the_server(url, secret):
     "An image that is there and one that is not get one and the same answer, which names no folder"
     for there, missing in zip(sneaky(secret), sneaky(secret.with_name('none.png'))):
-        answers = [asked_raw(url, 'explore', image, 8, False, False) for image in (there, missing)]
+        answers = [
+            asked_raw(url, 'explore', image, 8, False, False, '') for image in (there, missing)
+        ]
         assert answers[0] == answers[1] and 'event: error' in answers[0], there
         assert str(secret.parent) not in answers[0]
     for remote in 'http://127.0.0.1:1/x.png', 'file:///etc/passwd', '/dev/zero', '/etc/passwd', '':
-        assert 'event: error' in asked_raw(url, 'explore', dict(path=remote), 8, False, False)
+        assert 'event: error' in asked_raw(url, 'explore', dict(path=remote), 8, False, False, '')
 
 def test_no_endpoint_reads_the_server(url, secret):
     "Each function of the page, named or not"
@@ -122,14 +126,14 @@ def test_no_endpoint_reads_the_server(url, secret):
     assert config['dependencies']
     for function in config['dependencies']:
         for image in sneaky(secret):
-            data = [image, 8, False, False][:len(function['inputs'])]
+            data = [image, 8, False, False, ''][:len(function['inputs'])]
             said = post(f'{url}/gradio_api/run/predict',
                         dict(data=data, fn_index=function['id'], session_hash='me'))
             assert set(json.loads(said)) <= {'error', 'duration', 'visible', 'title'}, said
 
 @pytest.mark.parametrize('count', [None, 'a', 0, 33, 8.5, True, [3], float('nan')])
 def test_a_count_that_is_none(url, count):
-    assert 'How many tokens?' in asked_raw(url, 'explore', None, count, False, False)
+    assert 'How many tokens?' in asked_raw(url, 'explore', None, count, False, False, '')
 
 def claiming(path, width, height):
     "A PNG of a few bytes that claims to be large"

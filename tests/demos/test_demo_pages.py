@@ -5,6 +5,7 @@ import json
 import re
 import urllib.request
 from base64 import b64decode
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,17 @@ from gradio_client.exceptions import AppError
 from pages import serving, until
 from PIL import Image
 from test_demo import asked_raw, post, sneaky
+from tok1d.basics import to_pil
 from tok1d.data.embedded import photos
 from tok1d.explore.generate import artist, artists, draw, knobs
-from tok1d.explore.interpolate import interpolate, smoothness
+from tok1d.explore.film import run_notes
+from tok1d.explore.interpolate import interpolate, interpolate_grid, smoothness
+from tok1d.explore.microscope import record
 from tok1d.explore.tokens import TokenImage
 from tok1d.hub.pretrained import load
 
 DEMOS = Path(__file__).parents[2]/'demos'
+FILMS = 3 if find_spec('imageio_ffmpeg') else 2  # formats of a film to download
 
 @pytest.fixture(scope='module')
 def url():
@@ -62,6 +67,36 @@ def test_interpolation(client, files, how):
     assert f'>{smoothness(way.pictures).straight:.2f}</div>' in figures
     assert "'one.png'" in code and f"3, '{how}'" in code and ast.parse(code)
 
+def test_four_corners(client, files):
+    "All pictures of the grid, a film of its border, and code that makes it"
+    four = [handle_file(files[i % 2]) for i in range(4)]
+    film, grid, figures, code = client.predict(*four[:2], 'vectors', 3, 'first', *four[2:], True,
+                                               api_name='/interpolate')
+    corners = [TokenImage.from_image(load(), files[i % 2]) for i in range(4)]
+    way = interpolate_grid(corners, 3)
+    assert len(pictures(film)) == 8 and len(pictures(grid)) == 9
+    for got, expected in zip(pictures(grid), way.pictures):
+        assert got.convert('RGB').tobytes() == to_pil(expected).tobytes()
+    assert 'interpolate_grid([a, b, c, d], 3' in code and ast.parse(code)
+    said = client.predict(*four[:2], 'vectors', 3, 'first', None, None, True,
+                          api_name='/interpolate')
+    assert 'four images' in said[0]
+
+LOOK = 'tok1d-tiny-maskgit', 'critters', '', 3, 4, 1., 1.
+
+def test_microscope(client):
+    "The steps of a run with their certainty, and a replay with other seed and guidance"
+    run = record(artist(LOOK[0]), 'critters', 3, steps=4, guidance=1., temperature=1.)
+    film, code, *_ = client.predict(*LOOK, api_name='/look')
+    assert len(pictures(film)) == 4 and all(note in film for note in run_notes(run))
+    assert 'record(pipe' in code and ast.parse(code)
+    new = run.replay(2, seed=9, guidance=5.)
+    film, code = client.predict(*LOOK, 2, 9, 5., api_name='/replay')
+    assert all(note in film for note in run_notes(new))
+    assert '.replay(2, {}, seed=9, guidance=5.0)' in code and ast.parse(code)
+    with pytest.raises(AppError, match='from 0 to 3'):
+        client.predict(*LOOK, 40, 9, 5., api_name='/replay')
+
 @pytest.mark.parametrize('model', artists())
 def test_generation(client, model):
     gallery, film, links, code = generate(client, model)
@@ -77,8 +112,8 @@ def test_generation(client, model):
     for g, x in zip(gallery, drawn.pictures):
         assert Image.open(g['image']).convert('RGB').getpixel(
             (9, 9)) == pytest.approx([255*v for v in x[:, 9, 9].tolist()], abs=2)
-    assert ('red apple' in code
-            ) == words and 'seed=3' in code and ast.parse(code) and links.count('download=') == 2
+    assert ('red apple' in code) == words and 'seed=3' in code and ast.parse(code) and links.count(
+        'download=') == FILMS
 
 def test_what_is_wrong_is_said(client, files):
     "In a message that names no folder, and the page goes on"
@@ -98,7 +133,8 @@ def test_no_file_of_the_server(url, files):
     "An image that is there and one that is not get the same answer"
     for there, missing in zip(sneaky(files[0]), sneaky(files[0].with_name('none.png'))):
         said = [
-            asked_raw(url, 'interpolate', im, im, 'vectors', 3, 'first') for im in (there, missing)
+            asked_raw(url, 'interpolate', im, im, 'vectors', 3, 'first', im, im, True)
+            for im in (there, missing)
         ]
         assert said[0] == said[1] and 'event: error' in said[0] and str(
             files[0].parent) not in said[0]
@@ -143,7 +179,8 @@ def test_numbers_that_are_none(url, at, bad):
 @pytest.mark.parametrize('how,steps,order', [('lines', 3, 'first'), ('vectors', 25, 'first'),
                                              ('vectors', None, 'first'), ('tokens', 3, 'none')])
 def test_ways_that_are_none(url, how, steps, order):
-    assert 'event: error' in asked_raw(url, 'interpolate', None, None, how, steps, order)
+    assert 'event: error' in asked_raw(url, 'interpolate', None, None, how, steps, order, None,
+                                       None, False)
 
 # by hand
 
@@ -176,8 +213,8 @@ def test_by_hand(url, browser, files, tmp_path):
     page.locator('#way-order').wait_for(state='hidden')
     change('way-film', page.get_by_label('tokens', exact=True).first.click, 'another kind of way')
     page.locator('#way-order').wait_for()
-    until(lambda: page.locator('#way-links a[download]').count() == 2, 'films to download')
-    with page.expect_download() as got: page.locator('#way-links a[download]').last.click()
+    until(lambda: page.locator('#way-links a[download]').count() == FILMS, 'films to download')
+    with page.expect_download() as got: page.locator('#way-links a[download$=gif]').click()
     with Image.open(got.value.path()) as film: assert film.format == 'GIF' and film.n_frames == 16
     page.screenshot(path=tmp_path/'way.png')
 
@@ -253,9 +290,10 @@ def test_a_link_restores(url, browser):
 def test_pages_fit(url, browser, width):
     "Nothing hangs out of any tab"
     page = browser(url, width=width)
-    tabs = {'Interpolation': '#way-film img', 'Generation': '#draw-film img',
-            'Workbench': '#bench-strip [role=option]', 'Token count': '#difference img'}
-    for name, there in tabs.items():
-        page.get_by_role('tab', name=name).click()
+    tabs = dict(interpolation='#way-film img', generation='#draw-film img',
+                microscope='#look-run img', workbench='#bench-strip [role=option]',
+                token_count='#difference img')
+    for tab, there in tabs.items():
+        page.goto(f'{url}/?tab={tab}')  # on a phone some tabs are behind a menu
         page.locator(there).first.wait_for(state='attached', timeout=60000)
-        assert page.evaluate('document.documentElement.scrollWidth') <= width, name
+        assert page.evaluate('document.documentElement.scrollWidth') <= width, tab

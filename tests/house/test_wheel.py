@@ -44,7 +44,7 @@ def test_holds_the_demos(wheel, tmp_path):
                           text=True, check=True).stdout
     for app in (ROOT/'demos').glob('*/app.py'):
         assert f'site/tok1d/demos/{app.parent.name}/app.py' in said
-    for script in (ROOT/'demos').rglob('*.js'):
+    for script in [*(ROOT/'demos').rglob('*.js'), *(ROOT/'demos').rglob('*.css')]:
         assert (tmp_path/'site/tok1d'/script.relative_to(ROOT)).is_file()
 
 def test_holds_nothing_else(wheel):

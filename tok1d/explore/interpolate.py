@@ -6,11 +6,12 @@
 __all__ = ['ORDERS', 'WAYS', 'FILMS', 'line', 'arc', 'exchange_order', 'exchange', 'code_path', 'journeys', 'check_way', 'ends',
            'mix', 'rounded', 'Between', 'check_ends', 'captions', 'shares', 'interpolate', 'grid_captions',
            'interpolate_grid', 'scales', 'Smoothness', 'smoothness', 'agreement', 'strip', 'film_frames', 'write_film',
-           'save_film', 'way_notes', 'way_code', 'blended_class', 'between_classes', 'between_guidance',
+           'save_film', 'way_notes', 'way_code', 'border', 'blended_class', 'between_classes', 'between_guidance',
            'between_captions']
 
 # %% ../../nbs/explore/14_interpolate.ipynb #085ae895
 import math
+import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from importlib import import_module
@@ -287,13 +288,18 @@ def _ffmpeg(path, frames, fps):
 
 def write_film(frames:list[Image.Image], # In their order
                file, # Path, or a file object
-               kind:str, # One of `FILMS`; not .mp4 for a file object
+               kind:str, # One of `FILMS`
                fps:float=12, # Pictures per second
               ):
     "Write pictures as a film"
-    if kind=='.mp4': return _ffmpeg(file, frames, fps)
-    frames[0].save(file, kind[1:], save_all=True, append_images=frames[1:], loop=0,
-                   duration=round(1000/fps))
+    if kind!='.mp4':
+        return frames[0].save(file, kind[1:], save_all=True, append_images=frames[1:], loop=0,
+                              duration=round(1000/fps))
+    if not hasattr(file, 'write'): return _ffmpeg(file, frames, fps)
+    with tempfile.TemporaryDirectory() as folder: # ffmpeg writes to a path
+        path = Path(folder)/'film.mp4'
+        _ffmpeg(path, frames, fps)
+        file.write(path.read_bytes())
 
 # %% ../../nbs/explore/14_interpolate.ipynb #7669552c
 def save_film(pictures:Tensor, # `s 3 h w` in [0, 1]
@@ -310,24 +316,41 @@ def save_film(pictures:Tensor, # `s 3 h w` in [0, 1]
 
 # %% ../../nbs/explore/14_interpolate.ipynb #2c73b125
 def way_notes(way:Between)->list[str]: # One for each picture
-    "Notes to show below the pictures of a way between two images"
-    return [f'{share:.0%} of the way' for share in way.at.tolist()]
+    "Notes to show below the pictures of a way between two images, or of a grid"
+    if way.at.ndim==1: return [f'{share:.0%} of the way' for share in way.at.tolist()]
+    return [f'{down:.0%} down, {across:.0%} across' for down,across in way.at.tolist()]
 
 def way_code(model:str, # Name or path of the tokenizer
-             images:tuple[str,str], # Paths of the two images
+             images:list[str], # Paths of two images, or of the four corners of a grid
              steps:int=9, how:str='vectors', order:str='first', seed:int=0, # As for `interpolate`
             )->str:
     "Python that interpolates in the same way"
     more = f', order={order!r}'*(how=='tokens')
     if how=='tokens' and order=='random': more += f', seed={seed}'
-    return '\n'.join(['from tok1d.explore.interpolate import interpolate, save_film',
+    names,grid = 'abcd'[:len(images)],len(images)==4
+    call,last = (('interpolate_grid([a, b, c, d]', "strip(way).save('grid.png')") if grid else
+                 ('interpolate(a, b', "save_film(way.pictures, 'way.webp')"))
+    used = [call.partition('(')[0], last.partition('(')[0]]
+    return '\n'.join([f'from tok1d.explore.interpolate import {", ".join(used)}',
                       'from tok1d.explore.tokens import TokenImage',
                       'from tok1d.hub.pretrained import load', '',
                       f'model = load({model!r})',
                       *(f'{name} = TokenImage.from_image(model, {str(path)!r})'
-                        for name,path in zip('ab', images)),
-                      f'way = interpolate(a, b, {steps}, {how!r}{more})',
-                      "save_film(way.pictures, 'way.webp')"])
+                        for name,path in zip(names, images)),
+                      f'way = {call}, {steps}, {how!r}{more})', last])
+
+# %% ../../nbs/explore/14_interpolate.ipynb #a92745f2
+def border(steps:int # Pictures along a side
+          )->list[int]: # Indices of the grid's pictures, `4*(steps-1)`
+    "The edge of a grid, clockwise from the top left"
+    steps = whole('steps', steps, 2)
+    last = steps-1
+    side = range(last)
+    top = list(side)
+    right = [i*steps + last for i in side]
+    bottom = [last*steps + last-i for i in side]
+    left = [(last-i)*steps for i in side]
+    return top + right + bottom + left
 
 # %% ../../nbs/explore/14_interpolate.ipynb #6ee0863f
 @contextmanager

@@ -260,6 +260,7 @@ def _put(self:Run, tokens:Tensor, known:Tensor, edits:dict):
 def replay(self:Run,
            keep:int, # Number of steps to keep
            tokens:dict|None=None, # Position → code (or vector) to put there first
+           seed:int|None=None, # From then on; the run's own unless given
            **settings, # Of the sampler from then on, such as guidance
           )->Run:
     "The same run, continued from step `keep` with other tokens or settings"
@@ -270,12 +271,14 @@ def replay(self:Run,
     line = self._line(keep)
     self._put(*line, tokens or {})
     said = self.settings | settings
+    other = {} if seed is None else dict(seed=whole('seed', seed))
+    seed = other.get('seed', self.seed)
     line = Step(-1, *(x[None] for x in line)) if keep or tokens or self.held else None
-    steps = taken(self.pipe, self.label, self.seed, start=keep, **begun(line), **said)
+    steps = taken(self.pipe, self.label, seed, start=keep, **begun(line), **said)
     edits = {place: torch.as_tensor(code).tolist() for place,code in (tokens or {}).items()}
-    did = f'{self.did}.replay({keep}, {edits}{written(**settings)})'
+    did = f'{self.did}.replay({keep}, {edits}{written(**other, **settings)})'
     held = self.held if keep else line
-    return Run(self.pipe, self.label, self.seed, said, self.steps[:keep]+steps, held, did)
+    return Run(self.pipe, self.label, seed, said, self.steps[:keep]+steps, held, did)
 
 # %% ../../nbs/explore/19_microscope.ipynb #eae529bf
 @patch

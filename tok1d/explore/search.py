@@ -163,8 +163,11 @@ def fewest_searched(self:TokenImage,
 def tokens_and_curve(model:nn.Module, # Tokenizer
                      src, # Path, bytes, file object, PIL image, array or tensor
                      candidates:int=0, # Codes tried for each token; 0 means no search
+                     text:str|None=None, # Caption, if the decoder reads one
                     )->tuple[TokenImage,TokenCurve]: # The curve is of its tokens
     "The tokens of an image, and the PSNR from its first tokens"
-    candidates,ti = whole('candidates', candidates),TokenImage.from_image(model, src)
+    candidates = whole('candidates', candidates)
+    ti = TokenImage.from_image(model, src, text)
     if candidates: ti = ti.searched(candidates)
-    return ti,token_curve(model, ti.image[None], curve_counts(model.num_tokens), ti.tokens[None])
+    counts = curve_counts(model.num_tokens)
+    return ti,token_curve(model, ti.image[None], counts, ti.tokens[None], ti.encodings())
