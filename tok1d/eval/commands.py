@@ -8,9 +8,9 @@ __all__ = ['eval_app', 'JSONFile', 'ExtractorName', 'Size', 'Batch', 'DATA', 'Fi
            'CurveFolder', 'CardKinds', 'EachCard', 'CardSeed', 'CardFolder', 'HOLES', 'CODES', 'CONTROLS',
            'GeneratorName', 'Each', 'Prompts', 'Folder', 'Seed', 'Preset', 'OtherTokenizer', 'PNGs', 'Shards',
            'GenEval', 'Part', 'Checkpoint', 'List', 'Quick', 'Validation', 'Batch256', 'Drawn', 'measure', 'arg', 'opt',
-           'say_result', 'shown', 'say_rows', 'reconstruction', 'class_names', 'generation', 'compare', 'extractors',
-           'curve', 'load_all', 'first_pictures', 'probes', 'Control', 'flag', 'flag_of', 'with_settings', 'sample',
-           'reproduce', 'attach']
+           'say_result', 'say_figures', 'shown', 'say_rows', 'reconstruction', 'class_names', 'generation', 'compare',
+           'extractors', 'curve', 'load_all', 'first_pictures', 'probes', 'Control', 'flag', 'flag_of', 'with_settings',
+           'sample', 'reproduce', 'attach']
 
 # %% ../../nbs/eval/60_commands.ipynb #dd1f1d16
 import inspect
@@ -44,15 +44,22 @@ First = Annotated[Optional[int], opt('Use only the first N; all by default.', '-
 
 # %% ../../nbs/eval/60_commands.ipynb #2734b281
 def say_result(r:dict, out:Path|None):
-    "Print figures and unavailable ones, and store the result"
+    "Print figures and unavailable ones, and store the result; only in the first process"
+    from tok1d.eval.metrics import place
     from tok1d.eval.protocol import write_result
+    if place().rank: return
+    say_figures(r)
+    say_rows(r['rows'])
+    if out: typer.echo(f'Written: {write_result(out, r)}')
+
+def say_figures(r:dict):
+    "Print figures, and why others are unavailable"
     from tok1d.terminal import columns
     p = r['protocol']
     keys = 'model','count','split','extractor','captions'
     about = ', '.join(f'{k} {p[k]}' for k in keys if p.get(k))
     typer.echo(columns([(about, ''), *((k, shown(v)) for k,v in r['figures'].items())]))
     for name,why in r['unavailable'].items(): typer.echo(f'{name}: unavailable. {why}')
-    if out: typer.echo(f'Written: {write_result(out, r)}')
 
 def shown(v)->str:
     "A figure as text"
@@ -63,7 +70,7 @@ def say_rows(rows:list[dict]): # One per number of tokens
     "Print rows as columns, if there are several"
     from tok1d.terminal import columns
     body = [tuple(map(shown, r.values())) for r in rows]
-    if len(rows)>1: typer.echo('\n'+columns([tuple(rows[0]), *body]))
+    if len(rows)>1: typer.echo('\n'+columns([tuple(rows[0]), *body])+'\n')
 
 # %% ../../nbs/eval/60_commands.ipynb #9acd43be
 Tokens = Annotated[Optional[list[int]],
@@ -78,13 +85,14 @@ def reconstruction(model:TokenizerName='tok1d-tiny-vq',
                    n:First=None, tokens:Tokens=None, captions:Captions='none',
                    extractor:ExtractorName='tok1d-probe', batch_size:Batch=64, out:JSONFile=None):
     "Evaluate the reconstructions of a tokenizer."
-    from tok1d.basics import default_device
+    from tok1d.eval.metrics import joined
+    from tok1d.eval.sampling import device_for, this_process
     from tok1d.eval.whole_set import evaluate_tokenizer
     names = class_names(data) if captions=='templated' else None
-    r = evaluate_tokenizer(model, data, extractor, tokens, n, captions, names, batch_size,
-                           default_device())
-    say_result(r, out)
-    say_rows(r['rows'])
+    with joined():
+        r = evaluate_tokenizer(model, data, extractor, tokens, n, captions, names, batch_size,
+                               device_for(this_process()))
+        say_result(r, out)
 
 def class_names(data:str)->list[str]:
     "Class names of our own pictures, or of ImageNet"
@@ -104,11 +112,13 @@ def generation(samples:SamplesPath, reference:Reference='heldout', count:Count=N
                reference_count:ReferenceCount=None, size:Size=None,
                extractor:ExtractorName='tok1d-probe', batch_size:Batch=64, out:JSONFile=None):
     "Compare generated pictures with real ones."
-    from tok1d.basics import default_device
     from tok1d.eval.generation import evaluate_generation
-    r = evaluate_generation(samples, reference, extractor, size, count, reference_count,
-                            batch_size=batch_size, device=default_device())
-    say_result(r, out)
+    from tok1d.eval.metrics import joined
+    from tok1d.eval.sampling import device_for, this_process
+    with joined():
+        r = evaluate_generation(samples, reference, extractor, size, count, reference_count,
+                                batch_size=batch_size, device=device_for(this_process()))
+        say_result(r, out)
 
 # %% ../../nbs/eval/60_commands.ipynb #44914b09
 Stored = Annotated[Path, arg('A stored result.')]

@@ -4,20 +4,23 @@
 
 # %% auto #0
 __all__ = ['MAX_PSNR', 'SSIM_WINDOW', 'check_pair', 'psnr', 'ssim', 'check_count', 'measuring', 'decode_pixels', 'reconstruct',
-           'codebook_usage', 'token_counts', 'usual_counts', 'Score', 'batches', 'score', 'evaluate', 'table',
-           'FileScore', 'through_file', 'file_scores', 'frontier', 'at_bits', 'at_psnr']
+           'codebook_usage', 'Codes', 'token_counts', 'usual_counts', 'Score', 'batches', 'Tally', 'tallies',
+           'scores_of', 'evaluate', 'table', 'FileScore', 'through_file', 'file_scores', 'frontier', 'at_bits',
+           'at_psnr']
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #80ec6570
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fastcore.basics import patch
 from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 from torchmetrics.functional.image import structural_similarity_index_measure
 from ..basics import is_whole, load_image, plain, to_pil, whole
-from ..models.quantizer import perplexity, usage
+from ..models.quantizer import usage
+from .metrics import merged
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #4b075be1
 def check_pair(x:Tensor, y:Tensor):
@@ -116,6 +119,33 @@ def codebook_usage(ids:Tensor, # Token ids, any shape
             f"Usage needs token ids (integers), got {ids.dtype}: a VAE has no codebook.")
     return usage(ids, k)
 
+# %% ../../nbs/eval/10_reconstruction.ipynb #4aae1adf
+class Codes:
+    "Counts how often each code appears in a whole set"
+    def __init__(self,
+                 k:int): # Codes in the codebook
+        self.counts = torch.zeros(k, dtype=torch.int64)
+
+    def add(self, ids:Tensor): # Any shape
+        "Count the codes of a batch"
+        self.counts += ids.flatten().cpu().bincount(minlength=len(self.counts))
+
+    @property
+    def usage(self)->float:
+        "Share of codes that appear"
+        return (self.counts>0).double().mean().item()
+
+    @property
+    def entropy(self)->float:
+        "Information per token, in bits"
+        p = self.counts.double()/self.counts.sum()
+        return -(p*p.clamp(min=1e-300).log2()).sum().item()
+
+    @property
+    def perplexity(self)->float:
+        "Effective number of codes"
+        return 2**self.entropy
+
 # %% ../../nbs/eval/10_reconstruction.ipynb #325bb440
 def token_counts(n:int)->list[int]:
     "1, 2, 4, … below `n`, and `n`"
@@ -154,17 +184,60 @@ def batches(
                 "normalization first.")
         yield x
 
-# %% ../../nbs/eval/10_reconstruction.ipynb #13b9aad6
-def score(model:nn.Module, # Tokenizer
-          tokens:Tensor, # The kept tokens of all images, `b k` or `b k d`
-          db:Tensor, # PSNR of each image, `b`
-          sim:Tensor, # SSIM of each image, `b`
-         )->Score:
-    "Average the figures of all images into one row"
-    b,k = tokens.shape[:2]
-    size = model.codebook_size
-    codes = (codebook_usage(tokens, size),perplexity(tokens, size)) if size else (None,None)
-    return Score(k, k*model.bits_per_token, db.mean().item(), sim.mean().item(), *codes, b)
+# %% ../../nbs/eval/10_reconstruction.ipynb #c7c862c8
+class Tally:
+    "Running sums over a set, for one number of tokens"
+    def __init__(self, k:int, # Tokens kept
+                 codes:int|None=None): # Codes in the codebook; `None` for a VAE
+        self.k = k
+        self.images = 0
+        self.db,self.sim = 0.,0.
+        self.codes = Codes(codes) if codes else None
+
+    def add(self, x:Tensor, y:Tensor, # Images and reconstructions, `b 3 h w`
+            tokens:Tensor): # `b k` or `b k d`
+        "Add a batch"
+        self.images += len(x)
+        self.db += psnr(y, x).double().sum().item()
+        self.sim += ssim(y, x).double().sum().item()
+        if self.codes: self.codes.add(tokens)
+
+    def merge(self, other): # Itself
+        "Add the sums of another share"
+        self.images += other.images
+        self.db += other.db
+        self.sim += other.sim
+        if self.codes: self.codes.counts += other.codes.counts
+        return self
+
+# %% ../../nbs/eval/10_reconstruction.ipynb #0102bf45
+@patch
+def score(self:Tally, model:nn.Module)->Score: # Tokenizer
+    "The means of all images, as a row"
+    n,codes = self.images,self.codes
+    own = (codes.usage, codes.perplexity) if codes else (None, None)
+    return Score(self.k, self.k*model.bits_per_token, self.db/n, self.sim/n, *own, n)
+
+def tallies(model:nn.Module, # Tokenizer
+            pairs:Iterable, # Of images `b 3 h w` and encodings `b l d` of captions, or `None`
+            ks:Iterable[int])->list[Tally]: # One for each of `ks`
+    "Sum the figures of a share of a set, without the images of other processes"
+    sums = [Tally(k, model.codebook_size) for k in ks]
+    with measuring(model):
+        for x,said in pairs:
+            x = x.to(model.device)
+            tokens = model.encode(x).tokens
+            for t in sums: t.add(x, decode_pixels(model, tokens[:,:t.k], said), tokens[:,:t.k])
+    return sums
+
+def scores_of(model:nn.Module, # Tokenizer
+              shares:Iterable # Of `tallies`, of one process each
+             )->list[Score]:
+    "The rows of all shares together; `ValueError` if there are no images"
+    together = [merged(share) for share in zip(*shares)]
+    if not all(t.images for t in together):
+        raise ValueError("There are no images to evaluate on; give `b 3 h w`, or batches of them.")
+    return [t.score(model) for t in together]
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #c0c1edae
 def evaluate(model:nn.Module, # Tokenizer
@@ -177,20 +250,12 @@ def evaluate(model:nn.Module, # Tokenizer
             )->list[Score]: # One row for each of `ks`
     "Score reconstructions from the first `k` tokens, for each of `ks`"
     ks = [check_count(model, k) for k in (usual_counts(model) if ks is None else ks)]
-    tokens,figures,n = [],{k:[] for k in ks},0
-    with measuring(model):
+    def pairs(seen=0):
         for x in batches(images, batch_size):
-            x = x.to(model.device)
-            tokens.append(model.encode(x).tokens)
-            n += len(x)
-            for k in figures:
-                y = decode_pixels(model, tokens[-1][:,:k],
-                                  None if text is None else text[n-len(x):n])
-                figures[k].append(torch.stack([psnr(y, x), ssim(y, x)]))
-    if not tokens:
-        raise ValueError("There are no images to evaluate on; give `b 3 h w`, or batches of them.")
-    tokens = torch.cat(tokens)
-    return [score(model, tokens[:,:k], *torch.cat(figures[k], 1)) for k in ks]
+            yield x,None if text is None else text[seen:seen+len(x)]
+            seen += len(x)
+
+    return scores_of(model, [tallies(model, pairs(), ks)])
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #8d303401
 def table(rows:list[Score], # Result of `evaluate`
