@@ -73,9 +73,8 @@ class Experiment:
     tokenizer_checkpoint: Optional[str] = opt(
         None, 'Tokenizer of a generator, name or path: makes its tokens, and its previews',
         path=True)
-    tokenizer_weights: Optional[str] = opt(None, "Fingerprint of that tokenizer's weights: "
-                                                 "written by a run, compared wherever it is "
-                                                 "loaded again")
+    tokenizer_weights: Optional[str] = opt(
+        None, "Fingerprint of that tokenizer's weights: written by a run, compared when loaded")
     generator_checkpoint: Optional[str] = opt(None, 'Generator weights', path=True)
 
 # %% ../nbs/00_config.ipynb #0c240fba

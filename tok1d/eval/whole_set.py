@@ -129,7 +129,8 @@ class TokenizerShare(NamedTuple):
     sums:list[Sums] # One per number of tokens
 
 def share(use:Instruments, pictures:Pictures, ks:list[int], # Numbers of tokens
-          texts:list|None=None, batch_size:int=64)->TokenizerShare: # `texts`: captions of all pictures
+          texts:list|None=None, # Captions of all pictures
+          batch_size:int=64)->TokenizerShare:
     "Look at the batches of this process"
     real,sums = None,[Sums(k, use.model.codebook_size) for k in ks]
     rank,world = place()

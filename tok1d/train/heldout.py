@@ -33,7 +33,8 @@ def source_name(source:str, taken)->str: # Not among `taken`
 def heldout_specs(cfg)->dict: # Name → source
     "The held-out sources of a configuration"
     out,spec = {},cfg.dataset.params.eval_shards_path_or_url
-    for source in spec.split('::') if spec else (): out[source_name(source, ['training', *out])] = source
+    for source in spec.split('::') if spec else ():
+        out[source_name(source, ['training', *out])] = source
     return out
 
 # %% ../../nbs/train/33_heldout.ipynb #082d3429
