@@ -129,8 +129,7 @@ def test_half_precision_is_compared_in_float32(model, photo):
 def test_models_that_cannot_be_shown_say_so(photo):
     rigid = load_config('titok_tiny_vq', ['model.vq_model.elastic=false'])
     with pytest.warns(UserWarning, match='elastic'): explore_tokens(TiTok(rigid).eval(), photo, 4)
-    stage1 = load_config('titok_tiny_vq',
-                         ['model.vq_model.elastic=false', 'model.vq_model.is_legacy=true'])
+    stage1 = load_config('titok_tiny_stage1')
     with pytest.raises(ValueError, match='attach_pixel_tokenizer'):
         explore_tokens(TiTok(stage1).eval(), photo)
 

@@ -167,7 +167,6 @@ class TiTok(BaseTokenizer):
         super().__init__(config)
         c,s = self.config.model.vq_model,self.config.dataset.preprocessing.crop_size or 256
         check_titok(c, s)
-        if c.is_legacy: check_canvas(self.config.model)
         sizes = bottleneck_sizes(c)
         self.image_size,self.num_tokens,self.token_size = s,c.num_latent_tokens,sizes.token_size
         self.elastic,self.stage = c.elastic,2 if c.finetune_decoder else 1 if c.is_legacy else 0
@@ -187,9 +186,10 @@ class TiTok(BaseTokenizer):
 @patch
 def _decoder(self:TiTok, c, image_size):
     "The decoder that `config.model.vq_model` describes"
+    if c.is_legacy: check_canvas(self.config.model)
+    codes = self.config.model.vqgan.codebook_size if c.is_legacy else None
     return TiTokDecoder(image_size, c.vit_dec_patch_size, vit_size(c.vit_dec_model_size),
-                        c.num_latent_tokens, self.token_size,
-                        self.config.model.vqgan.codebook_size if c.is_legacy else None)
+                        c.num_latent_tokens, self.token_size, codes)
 
 @patch
 def _init_published(self:TiTok):
