@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SUBSET', 'Described', 'SetShare', 'share', 'described', 'stored_moments', 'check_count', 'samples_record',
-           'figures_of', 'missing', 'evaluate_generation', 'generation_protocol']
+           'figures_of', 'missing', 'prompts_of', 'agreement', 'evaluate_generation', 'generation_protocol']
 
 # %% ../../nbs/eval/45_generation.ipynb #5d1e0a7f
 import json, time
@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 from typing import NamedTuple
 from .features import INCEPTION, Extractor, device_of, find_weights, load_extractor
+from .features import caption_features, clip_score, reads_text
 from .metrics import ClassSums, Moments, cmmd, frechet_distance, in_every, kid
 from .metrics import merged, place, precision_recall
 from .pictures import Pictures, npz_members
@@ -27,16 +28,19 @@ class Described(NamedTuple):
     moments:Moments # Of all pictures
     rows:Tensor # Features of the first `SUBSET`, `m d`
     classes:ClassSums|None=None # Of all pictures, if the extractor classifies
+    spatial:Moments|None=None # Of spatial features, if the extractor gives them
 
 class SetShare(NamedTuple):
     "What one process has seen of a set"
     moments:Moments|None
     rows:dict # Number of its first picture → features of a batch
     classes:ClassSums|None
+    spatial:Moments|None
 
+# %% ../../nbs/eval/45_generation.ipynb #c3cf5529
 def share(pictures:Pictures, extractor:Extractor, subset:int, batch_size:int)->SetShare:
     "Describe the batches of this process"
-    moments,classes,rows = None,None,{}
+    moments,classes,spatial,rows = None,None,None,{}
     rank,world = place()
     starts = range(rank*batch_size, pictures.n, world*batch_size)
     for first,x in zip(starts, pictures.batches(batch_size, rank, world), strict=True):
@@ -47,7 +51,8 @@ def share(pictures:Pictures, extractor:Extractor, subset:int, batch_size:int)->S
         for logits in more[:1]:
             classes = classes or ClassSums(pictures.n, logits.shape[1])
             classes.add(logits, first)
-    return SetShare(moments, rows, classes)
+        for places in more[1:2]: spatial = (spatial or Moments(places.shape[1])).add(places)
+    return SetShare(moments, rows, classes, spatial)
 
 # %% ../../nbs/eval/45_generation.ipynb #abf780d7
 def described(pictures:Pictures, extractor:Extractor,
@@ -56,17 +61,20 @@ def described(pictures:Pictures, extractor:Extractor,
     shares = in_every(lambda: share(pictures, extractor, subset, batch_size))
     rows = {first: f for s in shares for first,f in s.rows.items()}
     kept = torch.cat([rows[first] for first in sorted(rows)])
-    return Described(merged(s.moments for s in shares), kept, merged(s.classes for s in shares))
+    def all_of(what): return merged(getattr(s, what) for s in shares)
+    return Described(all_of('moments'), kept, all_of('classes'), all_of('spatial'))
 
 # %% ../../nbs/eval/45_generation.ipynb #9f797d12
-def stored_moments(path:Path|str, extractor:Extractor)->Moments|None:
-    "`mu` and `sigma` of an `.npz`, or None; `ValueError` if they belong to another network"
-    if not str(path).endswith('.npz') or not {'mu','sigma'}<=set(npz_members(path)): return None
+def stored_moments(path:Path|str, extractor:Extractor,
+                   names:tuple=('mu','sigma'), # `mu_s`, `sigma_s` for spatial features
+                  )->Moments|None:
+    "Stored moments of an `.npz`, or None; `ValueError` if they belong to another network"
+    if not str(path).endswith('.npz') or not set(names)<=set(npz_members(path)): return None
     if extractor.name!=INCEPTION:
         if 'arr_0' in npz_members(path): return None # its pictures serve any extractor
         raise ValueError(f"{path} holds statistics of {INCEPTION} and no pictures; they cannot be "
                          f"compared with features of {extractor.name}: give real pictures")
-    with np.load(path) as z: mu,sigma = (torch.from_numpy(z[k]).double() for k in ('mu','sigma'))
+    with np.load(path) as z: mu,sigma = (torch.from_numpy(z[k]).double() for k in names)
     out = Moments(len(mu))
     out.n = 2 # how many there were is not stored; with two, the scatter is the covariance
     out.mean,out.scatter = mu,sigma
@@ -95,10 +103,13 @@ def samples_record(pictures:Pictures)->dict: # For the protocol of a figure
     return {k: r[k] for k in keys}|dict(settings=settings, per_class=r['each'])
 
 # %% ../../nbs/eval/45_generation.ipynb #f96d264b
-def figures_of(drawn:Described, real:Described, extractor:Extractor, far:Moments|None=None)->dict:
+def figures_of(drawn:Described, real:Described, extractor:Extractor,
+               far:Moments|None=None, far_spatial:Moments|None=None)->dict:
     "All figures that the features allow"
     own = '' if extractor.name==INCEPTION else f'({extractor.name})'
     out = {extractor.figure: frechet_distance(far or real.moments, drawn.moments)}
+    places = far_spatial or real.spatial
+    if places and drawn.spatial: out['sFID'] = frechet_distance(places, drawn.spatial)
     if len(real.rows)<4: return out # a reference of moments alone
     out[f'KID{own}'] = kid(real.rows, drawn.rows).mean
     for name,share in precision_recall(real.rows, drawn.rows)._asdict().items():
@@ -107,15 +118,29 @@ def figures_of(drawn:Described, real:Described, extractor:Extractor, far:Moments
     if drawn.classes is not None: out['IS'] = drawn.classes.score().mean
     return out
 
+# %% ../../nbs/eval/45_generation.ipynb #fa91c0e7
 def missing(extractor:Extractor)->dict: # Name → why
     "Published figures that are unavailable with this extractor, and why"
-    spatial = ("it needs spatial features of ADM's network, which torch-fidelity does not give; "
-               "run ADM's evaluator on the .npz")
-    if extractor.name==INCEPTION: return dict(sFID=spatial)
+    if extractor.name==INCEPTION: return {}
+    names = 'FID','IS','sFID'
     try: find_weights(INCEPTION)
-    except ValueError as e: return dict.fromkeys(('FID','IS'), str(e))|dict(sFID=spatial)
-    other = f'the extractor is {extractor.name}; use --extractor {INCEPTION}'
-    return dict.fromkeys(('FID','IS'), other)|dict(sFID=spatial)
+    except ValueError as e: return dict.fromkeys(names, str(e))
+    return dict.fromkeys(names, f'the extractor is {extractor.name}; use --extractor {INCEPTION}')
+
+def prompts_of(pictures:Pictures)->list[str]: # One for each picture; empty for classes
+    "The prompts of a set drawn by `tok1d sample`, as its record has them"
+    record = Path(pictures.spec).parent/RECORD
+    if not (pictures.npz and record.is_file()): return []
+    asked = json.loads(record.read_text(encoding='utf-8'))['asked']
+    if not isinstance(asked[0], str): return []
+    return [asked[i%len(asked)] for i in range(pictures.n)]
+
+def agreement(drawn:Described, pictures:Pictures, extractor:Extractor)->dict:
+    "The CLIP score of the pictures whose features were kept, if there are prompts and a CLIP"
+    prompts = prompts_of(pictures)[:len(drawn.rows)]
+    if not prompts or not reads_text(extractor): return {}
+    told = caption_features(extractor, prompts)
+    return {f'CLIP score({extractor.name})': clip_score(drawn.rows, told)}
 
 # %% ../../nbs/eval/45_generation.ipynb #961bb315
 def evaluate_generation(samples:str|Path, # Generated pictures: `.npz`, or a folder of PNG
@@ -137,7 +162,9 @@ def evaluate_generation(samples:str|Path, # Generated pictures: `.npz`, or a fol
     if real: real.check()
     look = lambda pictures: described(pictures, net, subset, batch_size)
     there = Described(far, torch.empty(0)) if alone else look(real)
-    figures = figures_of(look(drawn), there, net, far)
+    spatial = stored_moments(reference, net, ('mu_s','sigma_s')) if far else None
+    seen = look(drawn)
+    figures = figures_of(seen, there, net, far, spatial) | agreement(seen, drawn, net)
     protocol = generation_protocol(drawn, real, reference, net, subset)
     seconds = time.monotonic()-start
     return result(figures, protocol, missing(net), device=device_of(net), seconds=seconds)
