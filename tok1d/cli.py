@@ -31,10 +31,12 @@ from .terminal import MISTAKES,any_terminal,one_line,tell,terminal_width
 class Commands(TyperGroup):
     "A group of commands that prints each error and warning in one line"
     def parse_args(self, ctx, args):
+        "Read the line; what typer refuses is said in one line"
         if '--debug' in args: args = ['--debug', *(a for a in args if a!='--debug')]
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx):
+        "Run the command; an error of ours is said in one line"
         any_terminal()
         with warnings.catch_warnings():
             warnings.showwarning = one_line
@@ -353,8 +355,8 @@ def load_page(name:str):
     return page
 
 # %% ../nbs/90_cli.ipynb #0074754d
-DemoName = Annotated[str, argument('token_count, interpolation, generation, or all.',
-                                   show_default=True)]
+DemoName = Annotated[str, argument(
+    'token_count, interpolation, generation, microscope, workbench, or all.', show_default=True)]
 Port = Annotated[Optional[int], option(
     'Port on this machine; the first free one from 7860 by default.', min=1, max=65535)]
 DemoModel = Annotated[Optional[str], option(

@@ -55,6 +55,7 @@ class Probe(nn.Module):
         self.head = nn.Linear(96*16, n)
 
     def forward(self, x:Tensor)->Tensor: # `b 3 64 64` in [0, 1] → `b n`
+        "Logits of all words: `b 3 64 64` in [0, 1] → `b n`"
         return self.head(self.convs(2*x-1).flatten(1))
 
     def targets(self, s:Shown)->list: # (group, index) pairs

@@ -24,6 +24,7 @@ class Describe(nn.Module):
 
     @torch.no_grad()
     def forward(self, x:Tensor)->Tensor: # `b 3 h w` in [0, 1] → `b d`
+        "Mean features of all stages: `b 3 h w` in [0, 1] → `b d`"
         return torch.cat([f.mean((2,3)) for f in self.net.features(x)], 1)
 
 # %% ../../nbs/eval/20_frechet.ipynb #fc24b5ac

@@ -84,7 +84,9 @@ def stretch(self:InterpolationExplorer, steps:int):
 
 # %% ../../nbs/explore/31_between.ipynb #91bd6344
 @patch
-def picked(self:InterpolationExplorer): self.ask()
+def picked(self:InterpolationExplorer):
+    "Another picture has been chosen"
+    self.ask()
 
 @patch
 def end(self:InterpolationExplorer, name:str # Of a picture

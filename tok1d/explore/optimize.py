@@ -54,14 +54,18 @@ class Scene(NamedTuple):
     vectors:Tensor # What the decoder reads, `k d`
     generator:torch.Generator # Source of all that is random
 
-def is_objective(x)->bool: return isinstance(x, Objective)
+def is_objective(x)->bool:
+    "Is this an objective, or a sum of some?"
+    return isinstance(x, Objective)
 
 class Objective:
     "Something to make small; a subclass says what by `__call__(scene)`, and how it is called"
     name = 'objective'
 
     @property
-    def terms(self): return ((1., self),)
+    def terms(self):
+        "Itself, with its weight"
+        return ((1., self),)
 
     def __call__(self, scene:Scene)->Tensor: # Scalar
         raise NotImplementedError(f'{type(self).__name__} needs a method __call__(scene)')
@@ -87,7 +91,9 @@ class Sum(Objective):
         self._terms = tuple((weight*w, o) for part in parts for w,o in part.terms)
 
     @property
-    def terms(self): return self._terms
+    def terms(self):
+        "Every objective with its weight"
+        return self._terms
     def __call__(self, scene): return sum(w*o(scene) for w,o in self.terms)
     def __repr__(self): return ' + '.join(f'{w:g}*{o!r}' for w,o in self.terms)
 
@@ -258,10 +264,12 @@ class ClipJudge(nn.Module):
         self.asks = usual | import_module('open_clip.model').get_model_preprocess_cfg(net)
 
     def encode_text(self, captions:list[str])->Tensor: # `b e`
+        "Captions as vectors, `b e`"
         device = next(self.net.parameters()).device
         return self.net.encode_text(self.tokenizer(captions).to(device)).float()
 
     def encode_image(self, images:Tensor)->Tensor: # `b 3 h w` in [0, 1] → `b e`
+        "Images `b 3 h w` in [0, 1] as vectors, `b e`"
         asks = self.asks
         x = F.interpolate(images, asks['size'], mode='bicubic', align_corners=False)
         mean,std = (x.new_tensor(asks[k])[:,None,None] for k in ('mean', 'std'))
@@ -400,13 +408,18 @@ class Usual(Objective):
 # %% ../../nbs/explore/25_optimize.ipynb #4aee3e1a
 HOT,COLD = 1.,.02 # temperatures at the start and at the end of a relaxed way
 
-def free(p, book, heat): return p.detach(),p
+def free(p, book, heat):
+    "Vectors that may be anything"
+    return p.detach(),p
 
 def straight(p, book, heat):
+    "The nearest codes, with the gradient passed straight through"
     ids = torch.cdist(p.detach(), book).argmin(-1)
     return ids,straight_through(p, book[ids])
 
-def relaxed(p, book, heat): return p.argmax(-1),(p/heat).softmax(-1)@book
+def relaxed(p, book, heat):
+    "Mixtures of codes, weighted by how near each is"
+    return p.argmax(-1),(p/heat).softmax(-1)@book
 
 class Way(NamedTuple):
     "How tokens are moved"

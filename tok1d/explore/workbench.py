@@ -178,6 +178,16 @@ def keep_first(self:Workbench, k:int):
     "Keep the first `k` tokens of those there were before the last `keep`"
     self.edit(lambda ti: ti if k==len(ti) else before_keep(ti).keep(k))
 
+@patch
+def undo(self:Workbench):
+    "Take the last edit back"
+    self.edit(TokenImage.undo)
+
+@patch
+def redo(self:Workbench):
+    "Repeat what was taken back"
+    self.edit(TokenImage.redo)
+
 # %% ../../nbs/explore/34_workbench.ipynb #02db6d9f
 @patch
 def encoding(self:Workbench, image:Tensor|None=None # `3 h w` in [0, 1]; the present one when None
@@ -197,13 +207,9 @@ def look(self:Workbench, src # Path, bytes, file object, PIL image, array or ten
     self.ask()
 
 @patch
-def start_again(self:Workbench): self.later(self.encoding())
-
-@patch
-def undo(self:Workbench): self.edit(TokenImage.undo)
-
-@patch
-def redo(self:Workbench): self.edit(TokenImage.redo)
+def start_again(self:Workbench):
+    "Go back to the line that the picture was encoded to"
+    self.later(self.encoding())
 
 # %% ../../nbs/explore/34_workbench.ipynb #cc33525b
 @patch

@@ -35,6 +35,7 @@ class ResBlock(nn.Module):
         self.nin_shortcut = conv(co, co, 1) if ci!=co else None
 
     def forward(self, x): # b ci h w
+        "`b ci h w` → `b co h w`"
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
         return h + (x if self.nin_shortcut is None else self.nin_shortcut(h))
@@ -57,6 +58,7 @@ class Level(nn.Module):
         if up: self.upsample_conv = conv(co, co, bias=True)
 
     def forward(self, x):
+        "`b ci h w` → `b co h w`"
         for b in self.block: x = b(x)
         return x
 
@@ -74,6 +76,7 @@ class Encoder(nn.Module):
         self.norm_out,self.conv_out = norm(last),conv(last, d, 1, bias=True)
 
     def forward(self, x): # b 3 h w
+        "`b 3 h w` → `b d h/f w/f`, with f the pixels a code along a side"
         x = self.conv_in(x)
         for i,level in enumerate(self.down):
             x = level(x if i==0 else F.avg_pool2d(x, 2))
@@ -96,6 +99,7 @@ class Decoder(nn.Module):
         nn.init.constant_(self.conv_out.bias, .5)  # training begins on grey
 
     def forward(self, x): # b d h w
+        "`b d h w` → `b 3 f·h f·w`, with f the pixels a code along a side"
         x = self.conv_in(x)
         for b in self.mid: x = b(x)
         for i in reversed(range(len(self.up))):

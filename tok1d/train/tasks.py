@@ -36,11 +36,13 @@ class Stage1Task(Task):
         self.teacher,self.quantizer_weight = teacher.requires_grad_(False).eval(),quantizer_weight
 
     def train(self, mode:bool=True):
+        "Training mode; the teacher stays in evaluation mode"
         super().train(mode)
         self.teacher.eval()
         return self
 
     def forward(self, batch, step, generator):
+        "Cross-entropy of the proxy codes, and the loss of the quantizer"
         with torch.no_grad(): codes = self.teacher.encode(batch['image']).tokens  # b g²
         logits,enc = self.model(batch['image'])                                   # b k g g
         ce = F.cross_entropy(logits.float().flatten(2), codes)
