@@ -28,7 +28,7 @@ SHORT = [
     'training.max_train_steps=2', 'training.per_gpu_batch_size=2', 'experiment.save_every=2',
     'experiment.eval_every=2', 'experiment.generate_every=2', 'experiment.log_every=1',
     'experiment.log_grad_norm_every=1', 'lr_scheduler.params.warmup_steps=1',
-    'experiment.eval_samples=2', 'dataset.params.num_workers_per_gpu=0',
+    'experiment.eval_samples=2', 'experiment.eval_images=4', 'dataset.params.num_workers_per_gpu=0',
     'dataset.preprocessing.resize_shorter_edge=32',
     'dataset.preprocessing.crop_size=32', 'training.enable_wandb=false']
 CLASSES = [
