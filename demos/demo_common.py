@@ -26,7 +26,7 @@ from tok1d.basics import FORMATS, crop_share, default_device, open_image
 from tok1d.data.tokens import TokenSet, save_tokens
 from tok1d.explore.film import download_html
 from tok1d.explore.generate import KNOBS, artist, artists, class_choices, knobs, reads_words
-from tok1d.hub.pretrained import DEFAULT, list_pretrained, load
+from tok1d.hub.pretrained import DEFAULT, list_pretrained, load, load_pipeline
 
 MAX_FILE = '20mb'          # of an upload
 MAX_PIXELS = 50_000_000    # of an upload: what a good camera takes; decoded, 150 MB
@@ -429,6 +429,11 @@ class Told:
         lately = began - last[0] < self.seconds
         last[0] = time.monotonic()  # not when it began: reading may take long
         return lately
+
+
+def generator(name):
+    "The pipeline of a generator that somebody named"
+    return load_pipeline(name, device=default_device())
 
 
 def serve(demo, host='127.0.0.1', port=None, **kwargs):

@@ -10,19 +10,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common  # before gradio, which would report its use
 
 import gradio as gr
-from tok1d.basics import default_device, to_pil
+from tok1d.basics import to_pil
 from tok1d.explore.film import film_html, film_links, tiled
 from tok1d.explore.generate import KNOBS, draw, drawn_code, film_notes, knobs
-from tok1d.hub.pretrained import load_pipeline
 
 INTRO = """# Draw pictures
 A generator writes a line of tokens, a tokenizer turns it into a picture.
 The same seed and settings draw the same picture again."""
 MOST = 16  # pictures at once
 launch = common.serve
-
-
-def opened(name): return load_pipeline(name, device=default_device())
+opened = common.generator
 
 
 def build(model=None, # Pipeline; all that ship with tok1d when None

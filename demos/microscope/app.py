@@ -10,20 +10,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common  # before gradio, which would report its use
 
 import gradio as gr
-from tok1d.basics import default_device
 from tok1d.explore.film import run_html
 from tok1d.explore.generate import knobs
 from tok1d.explore.microscope import record
-from tok1d.hub.pretrained import load_pipeline
 
 INTRO = """# Inside a generator
 Move through the steps. Below the picture is a cell for each token: dark where the generator was
 unsure, light where it was sure, empty where it had decided before. Then keep some of the steps, and
 let it go on with another seed or guidance."""
 launch = common.serve
-
-
-def opened(name): return load_pipeline(name, device=default_device())
+opened = common.generator
 
 
 def build(model=None, # Pipeline; all that ship with tok1d when None

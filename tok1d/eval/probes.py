@@ -24,9 +24,8 @@ from typing import NamedTuple
 from ..basics import _font, image_grid, whole
 from ..config import Table
 from ..data.tokens import fingerprint
-from .curve import elastic
 from .protocol import result
-from .reconstruction import check_count, reconstruct, token_counts
+from .reconstruction import check_count, reconstruct, trained_counts
 from .whole_set import caption_encoder
 from ..terminal import columns
 
@@ -325,11 +324,10 @@ def survival(name:str, model:nn.Module, # Tokenizer
              ks:Iterable[int]|None=None, # Numbers of tokens; None: doubling if it is elastic
              batch_size:int=64)->Table: # Of `Survival`
     "How much of the cards survives a tokenizer, for each number of tokens"
-    usual = token_counts(model.num_tokens) if elastic(model) else [model.num_tokens]
     images = torch.stack([c.image for c in cards])
     groups = dict.fromkeys((c.kind, c.level) for c in cards)
     out = Table()
-    for k in sorted({check_count(model, k) for k in ks or usual}):
+    for k in sorted({check_count(model, k) for k in ks or trained_counts(model)}):
         ys = redrawn(model, images, k, batch_size).cpu()
         scores = torch.tensor([c.score(y) for c,y in zip(cards, ys)], dtype=torch.float64)
         for kind,level in groups:

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MAX_PSNR', 'SSIM_WINDOW', 'check_pair', 'psnr', 'ssim', 'check_count', 'measuring', 'decode_pixels', 'reconstruct',
-           'codebook_usage', 'Codes', 'token_counts', 'usual_counts', 'Score', 'batches', 'Tally', 'tallies',
-           'scores_of', 'evaluate', 'table', 'FileScore', 'through_file', 'file_scores', 'frontier', 'at_bits',
-           'at_psnr']
+           'codebook_usage', 'Codes', 'token_counts', 'elastic', 'trained_counts', 'usual_counts', 'Score', 'batches',
+           'Tally', 'tallies', 'scores_of', 'evaluate', 'table', 'FileScore', 'through_file', 'file_scores', 'frontier',
+           'at_bits', 'at_psnr']
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #80ec6570
 import io
@@ -150,6 +150,16 @@ class Codes:
 def token_counts(n:int)->list[int]:
     "1, 2, 4, … below `n`, and `n`"
     return [2**i for i in range((n-1).bit_length())] + [n]
+
+def elastic(model:nn.Module)->bool:
+    "Does the model decode from any number of its tokens?"
+    return bool(getattr(model, 'elastic', False))
+
+def trained_counts(model:nn.Module # Tokenizer
+                  )->list[int]:
+    "Numbers of tokens a model was trained for: doubling if it is elastic, else all"
+    n = model.num_tokens
+    return token_counts(n) if elastic(model) else [n]
 
 def usual_counts(model:nn.Module # Tokenizer
                 )->list[int]:

@@ -21,7 +21,7 @@ from .metrics import Moments, frechet_distance, in_every, merged, place
 from .pictures import Pictures
 from .protocol import result
 from .reconstruction import Tally, check_count, decode_pixels, measuring
-from .reconstruction import token_counts
+from .reconstruction import trained_counts
 from ..hub.pretrained import load
 from ..models.text import TextEncoder
 
@@ -175,8 +175,7 @@ def evaluate_tokenizer(model:str='tok1d-tiny-vq', # See `tok1d list`
     look,why = load_extractor(extractor, device),missing(extractor)
     try: lpips = load_lpips(device)
     except ValueError as e: lpips,why['LPIPS'] = None,str(e)
-    all_ = token_counts(net.num_tokens) if getattr(net, 'elastic', False) else [net.num_tokens]
-    ks = sorted({check_count(net, k) for k in ks or all_})
+    ks = sorted({check_count(net, k) for k in ks or trained_counts(net)})
     texts = told(net, pics, captions, class_names)
     rows = rows_of(net, pics, ks, look, lpips, texts, batch_size)
     protocol = reconstruction_protocol(net, model, pics, look, captions if texts else 'not read')

@@ -15,7 +15,7 @@ from ..basics import to_pil
 from .film import film_links, way_html
 from .interpolate import ORDERS, WAYS, Between, agreement, interpolate
 from .interpolate import smoothness, strip, way_code, way_notes
-from .parts import HALF, WIDE, Explorer, picture, png, row, said, shipped, shown_if
+from .parts import WIDE, Explorer, picture, png, row, said, shipped, shown_if
 from .parts import to_pick_from, upload_button
 from .show import enlarge
 from .tokens import TokenImage, built_in
@@ -66,20 +66,16 @@ def choosers(self:InterpolationExplorer, steps:int, how:str)->list[W.Widget]:
 @patch
 def screen(self:InterpolationExplorer, steps:int)->list[W.Widget]:
     "What shows it"
-    self.at = W.IntSlider(steps//2, 0, steps-1, description='where', readout=False,
-                          layout=W.Layout(width=HALF))
-    self.play = W.Play(interval=200, max=steps-1, show_repeat=False)
-    self.link = W.jslink((self.play, 'value'), (self.at, 'value'))
     self.picture = picture('the picture at the slider')
     self.strip = picture('all pictures on the way', max_width='98%')
-    self.note,self.figures,self.films = said(),said(),said()
-    return [self.picture, row(self.play, self.at, self.note), self.strip, self.figures, self.films]
+    self.figures,self.films = said(),said()
+    film = self.film_row('where', steps, steps//2, 200)
+    return [self.picture, film, self.strip, self.figures, self.films]
 
 @patch
 def stretch(self:InterpolationExplorer, steps:int):
     "Another number of pictures: the slider goes to their middle"
-    self.at.max = self.play.max = steps-1
-    self.at.value = steps//2
+    self.go_to(steps//2, steps)
     self.ask()
 
 # %% ../../nbs/explore/31_between.ipynb #91bd6344

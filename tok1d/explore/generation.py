@@ -15,7 +15,7 @@ from .film import tiled
 from .generate import Generation, artist, artists, class_choices, drawing, drawn_code
 from .generate import film_notes, knobs, reads_words
 from .latest import Work
-from .parts import HALF, WIDE, Explorer, button, picture, png, row, said, shown_if
+from .parts import WIDE, Explorer, button, picture, png, row, shown_if
 from ..sample.pipeline import Pipeline
 
 # %% ../../nbs/explore/38_generation.ipynb #09e1b59b
@@ -69,13 +69,9 @@ def choosers(self:GenerationExplorer, seed:int, count:int)->list[W.Widget]:
 @patch
 def screen(self:GenerationExplorer)->list[W.Widget]:
     "What shows it"
-    self.at = W.IntSlider(0, 0, 0, description='step', readout=False, layout=W.Layout(width=HALF))
-    self.play = W.Play(interval=250, show_repeat=False)
-    self.link = W.jslink((self.play, 'value'), (self.at, 'value'))
     self.picture = picture('the pictures at the step of the slider', width='min(98%, 560px)',
                            object_fit='contain')
-    self.note = said()
-    return [self.picture, row(self.play, self.at, self.note)]
+    return [self.picture, self.film_row('step')]
 
 # %% ../../nbs/explore/38_generation.ipynb #55211f23
 @patch
@@ -141,8 +137,7 @@ def walk(self:GenerationExplorer, name, label, seed, count, settings)->Iterator:
         self.busy('drawing', share)
         yield
     self.made = steps.result
-    self.at.max = self.play.max = len(self.made.at)-1
-    self.at.value = self.at.max
+    self.go_to(len(self.made.at)-1, len(self.made.at))
     yield from self.frame()
 
 # %% ../../nbs/explore/38_generation.ipynb #5bda4a32

@@ -201,6 +201,25 @@ def paint(self:Explorer)->Iterator:
     for _ in self.work: yield
     self.bar.layout.visibility = 'hidden'
 
+# %% ../../nbs/explore/29_parts.ipynb #a7d05e13
+@patch
+def film_row(self:Explorer, name:str, # Of the slider
+             n:int=1, i:int=0, # Pictures, and which is shown first
+             interval:int=250, # Milliseconds a picture
+            )->W.Box:
+    "A slider `at` through a film, a button that plays it, and a `note`"
+    self.at = W.IntSlider(i, 0, n-1, description=name, readout=False, layout=W.Layout(width=HALF))
+    self.play = W.Play(i, max=n-1, interval=interval, show_repeat=False)
+    self.link = W.jslink((self.play, 'value'), (self.at, 'value'))
+    self.note = said()
+    return row(self.play, self.at, self.note)
+
+@patch
+def go_to(self:Explorer, i:int, n:int):
+    "Have a film of `n` pictures, and show the `i`th"
+    self.at.max = self.play.max = n-1
+    self.play.value = self.at.value = i
+
 # %% ../../nbs/explore/29_parts.ipynb #e5d10b0e
 def upload_button()->W.FileUpload:
     "The control that all explorers take a file with"

@@ -98,8 +98,7 @@ def see(self:Microscope)->Iterator:
     run = self.made[-1]
     self.back.disabled = len(self.made)<2
     self.place.max = len(run.tokens)-1
-    self.at.max = self.play.max = len(run)-1
-    self.at.value = self.at.max
+    self.go_to(len(run)-1, len(run))
     self.offer()
     yield from self.frame()
     codes = run.pipe.generator.codebook_size
