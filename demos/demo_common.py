@@ -7,6 +7,7 @@ import atexit
 import html
 import json
 import math
+import secrets
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import gradio as gr
+from gradio.processing_utils import encode_pil_to_bytes, hash_bytes
 from gradio.utils import get_upload_folder
 from PIL import Image
 from tok1d.basics import FORMATS, crop_share, default_device, open_image
@@ -34,6 +36,7 @@ KEPT = 3600                # seconds that an upload and what was made of it stay
 MAX_WAITING = 60           # requests in the queue, beyond which a visitor is asked to come again
 MAX_SEED, MOST_STEPS = 2**31-1, 64
 LETTERS = 300              # of what shall be drawn
+LONGEST = 2_000_000        # letters of a saved state: a picture of 512 pixels has about a million
 PROMPT = 'a pink blocky critter on a royal blue background'
 GREY = '#808080'           # shows on light and on dark pages
 SHIPPED = (' It learned from drawn characters and emoji: of a photo it keeps the layout and the '
@@ -87,6 +90,36 @@ def page(title, intro='', model=None, name=None, more=''):
         yield demo
 
 
+def served(image, folder):
+    """A picture as a file among those that are served, named by its content
+
+    Two visitors may be shown the same one: it is never half written. Anything else stays as it is.
+    """
+    if not isinstance(image, Image.Image): return image
+    data = encode_pil_to_bytes(image, 'png')
+    path = (Path(folder)/hash_bytes(data)/'image.png').resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f'{secrets.token_hex(8)}.png')
+    beside.write_bytes(data)  # even if it is there: it shall stay for another `KEPT`
+    beside.replace(path)
+    return str(path)
+
+
+# the page knows each of these by the class it is directly made of
+class Shown(gr.Image):
+    "An image whose files are written at once"
+    is_template = True  # gr.Image in the browser
+    def postprocess(self, value): return super().postprocess(served(value, self.GRADIO_CACHE))
+
+
+class Pictures(gr.Gallery):
+    "Images with titles, whose files are written at once"
+    is_template = True  # gr.Gallery in the browser
+    def postprocess(self, value):
+        named = [(served(image, self.GRADIO_CACHE), title) for image, title in value or ()]
+        return super().postprocess(named)
+
+
 class Upload(gr.Image):
     """An image that hands on the uploaded file itself, in every format, and nothing else that lies
     on this machine"""
@@ -100,6 +133,8 @@ class Upload(gr.Image):
             raise gr.Error('That image was not uploaded here, or not lately: upload it (again).',
                            print_exception=False)
         return str(path)
+
+    def postprocess(self, value): return super().postprocess(served(value, self.GRADIO_CACHE))
 
 
 def is_number(value):
@@ -158,8 +193,8 @@ def choose(label, start, examples, elem_id, row_id, height=220, **kwargs):
     "An image to upload, or to choose from small ones below it"
     image = Upload(start, show_label=False, label=label, height=height, format='png',
                    sources=['upload', 'clipboard', 'webcam'], elem_id=elem_id, **kwargs)
-    row = gr.Gallery([(im, title) for title, im in examples], label=f'examples: {label}',
-                     show_label=False, container=False, allow_preview=False, interactive=False,
+    row = Pictures([(im, title) for title, im in examples], label=f'examples: {label}',
+                   show_label=False, container=False, allow_preview=False, interactive=False,
                      object_fit='cover', height='auto', buttons=[], elem_id=row_id,
                      elem_classes=['pixels', 'examples'])
     def pick(event: gr.SelectData): return examples[event.index][1]
@@ -171,8 +206,8 @@ def picture(name, elem_id, buttons=(), width=96):
     "A picture below its name, at least so wide"
     with gr.Column(min_width=width):
         gr.Markdown(f'**{name}**')
-        return gr.Image(show_label=False, label=name, interactive=False, format='png',
-                        buttons=[*buttons], elem_id=elem_id, elem_classes='pixels')
+        return Shown(show_label=False, label=name, interactive=False, format='png',
+                     buttons=[*buttons], elem_id=elem_id, elem_classes='pixels')
 
 
 def caption_box(model):
@@ -285,6 +320,15 @@ def read_upload(path):
         raise ValueError(f'{path} has {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} '
                          'are accepted here: scale it down first')
     return open_image(path)
+
+
+def saved_state(text):
+    "The JSON of a state that somebody has kept; `ValueError` for what is too long to be one"
+    if not isinstance(text, str): return ''
+    if len(text) > LONGEST:
+        raise ValueError(f'this state has {len(text):,} letters, and this page reads at most '
+                         f'{LONGEST:,}: TokenImage.from_json(model, text) reads it in Python')
+    return text
 
 
 def refused(error, *paths, **kwargs):

@@ -52,10 +52,10 @@ def build(model=None, # Pipeline; all that ship with tok1d when None
                     go = gr.Button('Draw', variant='primary', min_width=100, elem_id='draw-go')
                     other = gr.Button('New seed', min_width=100, elem_id='draw-other')
             with gr.Column(scale=2, min_width=300, elem_id='draw-results', elem_classes='results'):
-                gallery = gr.Gallery(label='pictures', show_label=False, columns=4, format='png',
-                                     height='auto', object_fit='contain', interactive=False,
-                                     buttons=['download', 'fullscreen'], elem_id='draw-gallery',
-                                     elem_classes='pixels')
+                gallery = common.Pictures(
+                    label='pictures', show_label=False, columns=4, height='auto', format='png',
+                    object_fit='contain', interactive=False, buttons=['download', 'fullscreen'],
+                    elem_id='draw-gallery', elem_classes='pixels')
                 gr.Markdown('**the steps**')
                 film = gr.HTML(elem_id='draw-film')
                 links = gr.HTML(elem_id='draw-links')

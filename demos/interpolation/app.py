@@ -3,7 +3,6 @@
     python demos/interpolation/app.py [--model tok1d-tiny-vq] [--host 127.0.0.1] [--port 7860]
 """
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -11,16 +10,13 @@ import demo_common as common  # before gradio, which would report its use
 
 import gradio as gr
 from tok1d.data.embedded import photos, samples
-from tok1d.explore.film import film_links, way_view
-from tok1d.explore.interpolate import ORDERS, WAYS, interpolate, interpolate_grid, way_code
-from tok1d.explore.tokens import TokenImage
+from tok1d.explore.interpolate import ORDERS, WAYS
 from tok1d.reports import tokenizer as opened
+from interpolation.ways import ENDS, MOST, MOST_OF_GRID, Ways
 
 INTRO = """# What lies between images?
 Each image becomes a short line of tokens. Choose how to go from one line to the other, and move
 the slider under the picture."""
-ENDS = 'first', 'second', 'third', 'fourth'
-MOST, MOST_OF_GRID = 24, 9  # pictures of a way, and along a side of a grid
 launch = common.serve
 
 
@@ -38,40 +34,8 @@ def build(model=None, # Tokenizer; the shipped one when None
     "The page, ready to `launch`"
     model, name = common.given(model, name)
     examples = [*samples(), *photos()]
-    ways = [way for way in WAYS if model.codebook_size or way not in ('latents', 'codes')]
-
-    # Gradio names an uploaded file by its content, so a path stands for one image
-    @lru_cache(maxsize=32)
-    def read(path):
-        "The image as tokens, and which example it is"
-        image = common.read_upload(path)
-        return TokenImage.from_image(model, image), common.example_called(image, examples)
-
-    @lru_cache(maxsize=32)
-    def view(files, how, steps, order):
-        images = [read(path)[0] for path in files]
-        if len(files) == 2: return way_view(model, interpolate(*images, steps, how, order))
-        return way_view(model, interpolate_grid(images, min(steps, MOST_OF_GRID), how, order))
-
-    def walk(first, second, how, steps, order, third=None, fourth=None, four=False):
-        "A film of the way, all its pictures, how smooth it is, and the code that goes the same way"
-        files = (first, second, third, fourth)[:4 if four else 2]
-        if not all(files): return f'<p>Choose {"four" if four else "two"} images.</p>', '', '', ''
-        try: seen = view(files, how, steps, order)
-        except ValueError as e: raise common.refused(e, *files) from e
-        names = [Path(path).name for path in files]
-        if len({*names}) < len(files): names = [f'{end}.png' for end in ENDS[:len(files)]]
-        steps = min(steps, MOST_OF_GRID) if four else steps
-        return *seen[:3], way_code(name, names, steps, how, order)
-
-    def films(first, second, how, steps, order, third, fourth, four):
-        "Links to the way as films, and to these settings"
-        files = (first, second, third, fourth)[:4 if four else 2]
-        if not all(files): return ''
-        called = {end: read(path)[1] for end, path in zip(ENDS, files)}
-        return film_links(view(files, how, steps, order).frames, 'between', back=not four
-                          ) + common.link_to('interpolation', how=how, steps=steps, order=order,
-                                             **called, four=four or None)
+    ways = Ways(model, name, examples)
+    kinds = [how for how in WAYS if model.codebook_size or how not in ('latents', 'codes')]
 
     def fit(how, four):
         "The parts that these ways and ends need"
@@ -86,7 +50,7 @@ def build(model=None, # Tokenizer; the shipped one when None
                                         f'{MOST_OF_GRID} pictures a side.')
                 with gr.Row(elem_classes='corners'):
                     ends, columns = zip(*(corner(i, end, examples) for i, end in enumerate(ENDS)))
-                how = gr.Radio(ways, value='vectors', label='kind of way', info=WAYS['vectors'],
+                how = gr.Radio(kinds, value='vectors', label='kind of way', info=WAYS['vectors'],
                                elem_id='way-how')
                 order = gr.Dropdown([*ORDERS], value='first', label='tokens exchanged first',
                                     visible=False, elem_id='way-order')
@@ -103,8 +67,8 @@ def build(model=None, # Tokenizer; the shipped one when None
         ready = common.restore(demo, 'interpolation', settings, examples).then(**fitted)
         events = [*(end.change for end in ends), how.input, steps.change, order.input, four.input]
         for when, api in (events, 'interpolate'), (ready, None):
-            common.answers(when, walk, inputs, outputs, 'way-results', api).then(
-                films, inputs, links, **common.QUIET)
+            common.answers(when, ways.walk, inputs, outputs, 'way-results', api).then(
+                ways.films, inputs, links, **common.QUIET)
     return demo
 
 

@@ -3,21 +3,15 @@
     python demos/token_count/app.py [--model tok1d-tiny-vq] [--host 127.0.0.1] [--port 7860]
 """
 import sys
-import time
-from functools import lru_cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common  # before gradio, which would report its use
 
 import gradio as gr
-from tok1d.basics import pad_square
 from tok1d.data.embedded import photos, samples
-from tok1d.data.tokens import source
-from tok1d.explore.search import tokens_and_curve
-from tok1d.explore.show import curve_figure, ids_html, stats_html, view_pictures
-from tok1d.explore.tokens import explore_tokens
 from tok1d.reports import tokenizer as opened
+from token_count.counts import Counts
 
 INTRO = """# How many tokens does an image need?
 A tokenizer turns an image into a short line of tokens. Keep only the first few of them
@@ -36,35 +30,8 @@ def build(model=None, # Tokenizer; the shipped one when None
          ):
     "The page, ready to `launch`"
     model, name = common.given(model, name)
-    n, examples, origin = model.num_tokens, [*photos(), *samples()], source(model, name)
-    told = common.Told()
-
-    # Gradio names an uploaded file by its content, so a path stands for one image
-    @lru_cache(maxsize=32)
-    def read(path, search, whole, caption):
-        "The tokens of an image, their curve, its size, and which example it is"
-        image = common.read_upload(path)
-        seen = pad_square(image, model.image_size) if whole else image
-        ti, curve = tokens_and_curve(model, seen, 4 if search else 0, caption or None)
-        return ti, curve, image.size, common.example_called(image, examples)
-
-    def explore(path, k, search=False, whole=False, caption='', request: gr.Request = None):
-        """Pictures, figures, ids, curve, line of ids, note and code about an image seen through its
-        first `k` tokens"""
-        if not path: return [None, None, None, '', '', None, '', '', '']
-        begin, asked = time.monotonic(), (path, bool(search), bool(whole), caption)
-        try:
-            ti, curve, size, example = read(*asked)
-            view = explore_tokens(model, ti, k)
-        except ValueError as e:  # the folder of the upload is no business of whoever uploaded it
-            again = told.again(begin, request and request.session_hash, k, *asked)
-            raise common.refused(e, path, visible=not again) from e
-        links = common.tokens_link(ti.tokens[:k], Path(path).name, origin) + common.link_to(
-            'token_count', tokens=k, search=asked[1], whole=asked[2], image=example)
-        figure = common.on_any_ground(curve_figure(curve, view, dpi=160))
-        return (*view_pictures(view), stats_html(view), ids_html(view) + links, figure,
-                ' '.join(map(str, view.ids or ())), common.crop_note(size, whole),
-                common.or_why_not(lambda: ti.keep(k).code(name)))
+    n, examples = model.num_tokens, [*photos(), *samples()]
+    explore = Counts(model, name, examples).explore
 
     with common.page('token count', INTRO, model, name, PSNR) as demo:
         with gr.Row(elem_classes='page'):

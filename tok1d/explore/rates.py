@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
 from ..eval.curve import Point, file_points
-from .parts import WIDE, Explorer, button, captioned, cost_html, picture, png
+from .parts import WIDE, Explorer, button, captioned, picture, png
 from .parts import row, said, shipped, to_pick_from, upload_button
-from .show import enlarge, figure_png
+from .show import cost_html, enlarge, figure_png
 from .tokens import TokenCurve, TokenImage, token_curve
 
 # %% ../../nbs/explore/36_rates.ipynb #48fe7c35

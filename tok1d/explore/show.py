@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HEAT_TOP', 'enlarge', 'heat', 'view_pictures', 'view_still', 'bits_text', 'psnr_text', 'figures_html', 'stats_html',
-           'ids_html', 'token_strip', 'curve_figure', 'figure_png', 'rate_distortion']
+           'cost_html', 'ids_html', 'token_strip', 'curve_figure', 'figure_png', 'rate_distortion']
 
 # %% ../../nbs/explore/20_show.ipynb #6573b13d
 import io
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..basics import image_grid, to_pil
 from ..eval.reconstruction import FileScore, MAX_PSNR, Score, check_count, decode_pixels
 from ..eval.reconstruction import measuring, token_counts
-from .tokens import TokenCurve, TokenView
+from .tokens import TokenCurve, TokenImage, TokenView
 
 # %% ../../nbs/explore/20_show.ipynb #ec264b87
 def enlarge(x:Tensor, # `3 h w` in [0, 1]
@@ -78,6 +78,15 @@ def stats_html(view:TokenView)->str:
     raw = 8*view.original.numel()
     return figures_html({'tokens': f'{view.k} of {view.n}', 'size': bits_text(view.bits),
                          'smaller': f'{raw/view.bits:,.0f}×', 'PSNR': psnr_text(view.psnr)})
+
+# %% ../../nbs/explore/20_show.ipynb #034b40bb
+def cost_html(ti:TokenImage)->str:
+    "Tokens, bits, compression and PSNR of an image as a row of figures"
+    there = len(ti)-len(ti.dropped)
+    raw = 8*ti.image.numel()
+    smaller = f'{raw/ti.bits:,.0f}×' if there else '–'
+    return figures_html({'tokens': f'{there} of {ti.model.num_tokens}', 'smaller': smaller,
+                         'size': bits_text(ti.bits), 'PSNR': psnr_text(ti.psnr())})
 
 # %% ../../nbs/explore/20_show.ipynb #8639388d
 def ids_html(view:TokenView)->str:

@@ -233,6 +233,12 @@ def restore(self:TokenImage, *at:int # Positions; all when none is given
     left = self.dropped - {*at} if at else frozenset()
     return self.then(f"restore({', '.join(map(str, at))})", dropped=left)
 
+@patch
+def flip(self:TokenImage, *at:int # Positions
+        )->TokenImage:
+    "The same image, without these tokens; with them, if all of them are dropped"
+    return self.restore(*at) if self.dropped.issuperset(check_places(self, at)) else self.drop(*at)
+
 # %% ../../nbs/explore/10_tokens.ipynb #fa4a43d1
 @patch
 def drop_only(self:TokenImage, at:Iterable[int] # Places
@@ -267,15 +273,16 @@ def check_code(line:Tensor, # Tokens, `k` ids or `k d`
 # %% ../../nbs/explore/10_tokens.ipynb #b073c418
 @patch
 def put(self:TokenImage,
-        i:int, # Position
+        at:int|Iterable[int], # Position, or several
         code:int|Tensor, # Id; for a VAE, a vector `d`
        )->TokenImage:
-    "The same image, with another token at position `i`"
-    [i] = check_places(self, [i])
+    "The same image, with another token at these positions"
+    at = check_places(self, at)
+    token = check_code(self.tokens, self.model.codebook_size, code)
     tokens = self.tokens.clone()
-    tokens[i] = check_code(self.tokens, self.model.codebook_size, code)
-    said = tokens[i].tolist()
-    return self.then(f'put({i}, {said})', tokens=tokens, dropped=self.dropped - {i})
+    tokens[at] = token
+    where = at[0] if len(at)==1 else at
+    return self.then(f'put({where}, {token.tolist()})', tokens=tokens, dropped=self.dropped - {*at})
 
 # %% ../../nbs/explore/10_tokens.ipynb #bd70875e
 @patch
@@ -332,13 +339,13 @@ def variants(self:TokenImage,
 
 # %% ../../nbs/explore/10_tokens.ipynb #ca24aed6
 @patch
-def nudge(self:TokenImage,
-          i:int, # Position
-          step:int=1, # Which neighbour: 1 is the nearest
-          by:str='codebook', # Distance in the `codebook` or in `pixels`
-          among:int=16, # For `pixels`: how many of the nearest codes are ranked
-         )->TokenImage:
-    "The same image, with a neighbouring code at position `i`"
+def neighbour(self:TokenImage,
+              i:int, # Position
+              step:int=1, # Which neighbour: 1 is the nearest
+              by:str='codebook', # Distance in the `codebook` or in `pixels`
+              among:int=16, # For `pixels`: how many of the nearest codes are ranked
+             )->int: # Id
+    "A code near that of token `i`"
     by,others = choice('by', by, ('codebook', 'pixels')),len(codes(self.model))-1
     most = whole('among', among, 1, others) if by=='pixels' else others
     step = whole('step', step, 1, most)
@@ -346,7 +353,20 @@ def nudge(self:TokenImage,
     if by=='pixels':
         change = (self.variants(i, near)-self.decode()).square().mean((1,2,3))
         near = near[change.argsort()]
-    return self.put(i, near[step-1].item())
+    return near[step-1].item()
+
+@patch
+def nudge(self:TokenImage,
+          at:int|Iterable[int], # Position, or several
+          step:int=1, # Which neighbour: 1 is the nearest
+          by:str='codebook', # Distance in the `codebook` or in `pixels`
+          among:int=16, # For `pixels`: how many of the nearest codes are ranked
+         )->TokenImage:
+    "The same image, with a neighbouring code at each of these positions, one after another"
+    at,ti = check_places(self, at),self
+    for i in at: ti = ti.put(i, ti.neighbour(i, step, by, among))
+    did = ti.did if len(at)==1 else f'nudge({at})'
+    return self.then(did, tokens=ti.tokens, dropped=ti.dropped)
 
 # %% ../../nbs/explore/10_tokens.ipynb #e89e4a15
 @patch

@@ -14,9 +14,9 @@ from threading import RLock
 from torch import Tensor, nn
 from ..basics import image_grid, load_image
 from .attribution import WAYS, attribution
-from .parts import HALF, WIDE, Explorer, button, captioned, cost_html, picture, png
+from .parts import HALF, WIDE, Explorer, button, captioned, picture, png
 from .parts import row, said, shipped, shown_if, to_pick_from, upload_button
-from .show import enlarge, heat, psnr_text
+from .show import cost_html, enlarge, heat, psnr_text
 from .strip import TokenStrip, strip_still
 from .tokens import TokenImage, built_in
 
@@ -322,16 +322,13 @@ def chosen(self:Workbench)->list[int]:
 def flip(self:Workbench):
     "Drop the chosen tokens; if all are dropped, put them back"
     at = self.chosen()
-    self.edit(lambda ti: ti.restore(*at) if ti.dropped.issuperset(at) else ti.drop(*at))
+    self.edit(lambda ti: ti.flip(*at))
 
 @patch
 def put_code(self:Workbench):
     "Put the code of the box at the chosen places"
     at,code = self.chosen(),self.code_box.value
-    def change(ti):
-        for i in at: ti = ti.put(i, code)
-        return ti
-    self.edit(change)
+    self.edit(lambda ti: ti.put(at, code))
 
 @patch
 def take_others(self:Workbench):
@@ -344,10 +341,7 @@ def take_others(self:Workbench):
 def nudge_chosen(self:Workbench):
     "Put the nearest other code at the chosen places"
     at,by = self.chosen(),self.near.value
-    def change(ti):
-        for i in at: ti = ti.nudge(i, by=by)
-        return ti
-    self.later(change)
+    self.later(lambda ti: ti.nudge(at, by=by))
 
 # %% ../../nbs/explore/34_workbench.ipynb #cfd6472e
 @patch
