@@ -286,7 +286,7 @@ def test_a_link_restores(url, browser):
     assert page.locator('#draw-model input').input_value() == 'tok1d-tiny-maskgit'
     assert page.locator('#draw-count input').first.input_value() == '4'
 
-@pytest.mark.parametrize('width', [1200, 400])
+@pytest.mark.parametrize('width', [pytest.param(1200, marks=pytest.mark.long), 400])
 def test_pages_fit(url, browser, width):
     "Nothing hangs out of any tab"
     page = browser(url, width=width)

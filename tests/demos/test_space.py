@@ -36,6 +36,7 @@ def test_requirements(folder):
     names = {Requirement(line).name for line in lines if line and not line.startswith('-')}
     assert {'torch', 'safetensors', 'timm'} <= names and not names & {'gradio', 'jupyterlab'}
 
+@pytest.mark.long
 def test_runs_as_it_is(folder, tmp_path):
     "Offline, with its own copy of the package, and requests are answered"
     picture = tmp_path/'photo.png'

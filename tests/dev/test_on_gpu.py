@@ -118,6 +118,7 @@ def toy(tmp_path, monkeypatch):
         return on_gpu.supervise(f'toy_jobs_f.{make}', settings, tmp_path/'log')
     return run
 
+@pytest.mark.long
 def test_crash_costs_one_job(toy):
     found = toy('jobs', 600)
     assert {k: r['status'] for k, r in found.items()} == dict(

@@ -52,6 +52,7 @@ def opened(lab, browser, folder):
         return page
     return run
 
+@pytest.mark.long
 def test_explorer_in_lab(opened, tmp_path):
     good, broken = tmp_path/'mine.png', tmp_path/'broken.png'
     photos()[2][1].save(good)

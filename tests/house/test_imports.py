@@ -87,7 +87,8 @@ def test_declared():
     # with PyTorch
     optional = {'triton', 'flash_kmeans', 'wandb', 'imageio_ffmpeg', 'torch_fidelity'}
     tops = {name.split('.')[0] for path in sources(ROOT) for _, name in imported(path, ROOT)}
-    tops -= {*sys.stdlib_module_names, 'tok1d', 'demos', 'demo_common', *optional}
+    pages = {path.name for path in (ROOT/'demos').iterdir() if path.is_dir()}
+    tops -= {*sys.stdlib_module_names, 'tok1d', 'demos', 'demo_common', *pages, *optional}
     assert not {top
                 for top in tops if not declared & {plain(d)
                                                    for d in found.get(top, [top])}

@@ -101,6 +101,7 @@ def ended(out):
     assert list((out/'previews').iterdir())
 
 
+@pytest.mark.long
 def test_rar(place):
     """It names no tokenizer but the weights of the MaskGIT-VQGAN, trains on lines, and is measured
     on images"""

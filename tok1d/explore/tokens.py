@@ -218,6 +218,7 @@ def check_places(line, # A `TokenImage` or tokens; only the length matters
                          f"give whole numbers from 0 to {len(line)-1}")
     return [int(plain(i)) for i in at]
 
+# %% ../../nbs/explore/10_tokens.ipynb #e6512b50
 @patch
 def drop(self:TokenImage, *at:int # Positions
         )->TokenImage:
@@ -355,6 +356,7 @@ def neighbour(self:TokenImage,
         near = near[change.argsort()]
     return near[step-1].item()
 
+# %% ../../nbs/explore/10_tokens.ipynb #0ba38a8a
 @patch
 def nudge(self:TokenImage,
           at:int|Iterable[int], # Position, or several
