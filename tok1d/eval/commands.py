@@ -150,12 +150,13 @@ def curve(data:Annotated[str, typer.Argument(help=DATA)]='heldout:A', models:Mod
     "Plot PSNR against bits, with JPEG, WebP and AVIF for comparison."
     from tok1d.basics import atomic_write, default_device
     from tok1d.eval.curve import CODECS, curve as points_of, curve_result, curve_table
-    from tok1d.eval.curve import fewest_text, plot_curve
+    from tok1d.eval.curve import fewest_text, matches_text, plot_curve
     from tok1d.eval.protocol import write_result
     nets = load_all(models or ['tok1d-tiny-vq'], default_device())
     images = first_pictures(data, next(iter(nets.values())).image_size, n)
     points = points_of(nets, images, [c.upper() for c in codecs or CODECS])
     typer.echo(curve_table(points))
+    if beside := matches_text(points): typer.echo('\nBeside files\n'+beside)
     r = curve_result(points, nets, images, data, db)
     path = write_result(out/'curve.json', r)
     need = {row['what']: row['fewest'] for row in r['rows'] if 'fewest' in row}

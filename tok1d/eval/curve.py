@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CODECS', 'QUALITIES', 'SHRINKS', 'Point', 'token_points', 'file_points', 'each_psnr', 'fewest', 'each_fewest',
-           'fewest_text', 'curve', 'plot_curve', 'SizeMatch', 'matches', 'curve_result', 'curve_table']
+           'fewest_text', 'curve', 'plot_curve', 'SizeMatch', 'matches', 'curve_result', 'curve_table', 'matches_text']
 
 # %% ../../nbs/eval/38_curve.ipynb #f8673e79
 import torch
@@ -153,3 +153,14 @@ def curve_table(points:Iterable[Point])->str:
         return f'{p.what}, {p.how}', f'{p.bits:.0f}', f'{p.bits_per_pixel:.4f}', f'{p.psnr:.2f}'
     rows = map(row, points)
     return columns([('','bits','per pixel','PSNR'), *rows])
+
+# %% ../../nbs/eval/38_curve.ipynb #714477cc
+def matches_text(points:Iterable[Point])->str: # Empty if there are no files
+    "Each point of a tokenizer beside files of its size and of its quality, as columns of text"
+    def row(m):
+        best = 'no such file' if m.codec_psnr is None else f'{m.codec_psnr:.2f}'
+        needs = 'none so good' if m.codec_bits is None else f'{m.codec_bits:.0f}'
+        return f'{m.what}, {m.how}', f'{m.bits:.0f}', f'{m.psnr:.2f}', m.codec, best, needs
+    rows = [*map(row, matches(points))]
+    head = '','bits','PSNR','format','PSNR at that size','bits for that PSNR'
+    return columns([head, *rows]) if rows else ''
