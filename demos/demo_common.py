@@ -195,8 +195,8 @@ def choose(label, start, examples, elem_id, row_id, height=220, **kwargs):
                    sources=['upload', 'clipboard', 'webcam'], elem_id=elem_id, **kwargs)
     row = Pictures([(im, title) for title, im in examples], label=f'examples: {label}',
                    show_label=False, container=False, allow_preview=False, interactive=False,
-                     object_fit='cover', height='auto', buttons=[], elem_id=row_id,
-                     elem_classes=['pixels', 'examples'])
+                   object_fit='cover', height='auto', buttons=[], elem_id=row_id,
+                   elem_classes=['pixels', 'examples'])
     def pick(event: gr.SelectData): return examples[event.index][1]
     row.select(pick, None, image, **QUIET)
     return image

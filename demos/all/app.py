@@ -9,10 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import demo_common as common  # before gradio, which would report its use
 
 import gradio as gr
-from tok1d.basics import default_device
 from tok1d.cli import load_page
 from tok1d.reports import tokenizer
-from tok1d.hub.pretrained import load, load_pipeline
+from tok1d.hub.pretrained import load
 
 TABS = dict(token_count='Token count', interpolation='Interpolation', generation='Generation',
             microscope='Microscope', workbench='Workbench')
@@ -23,7 +22,7 @@ launch = common.serve
 
 def opened(name):
     "A pipeline, if it is the name of a generator; else a tokenizer"
-    if hasattr(load(name), 'generate'): return load_pipeline(name, device=default_device())
+    if hasattr(load(name), 'generate'): return common.generator(name)
     return tokenizer(name)
 
 
