@@ -35,7 +35,7 @@ DIGESTS = {
     'titok_tiny_debug': 'e519d74b1633', 'titok_tiny_fsq': '88df01553e09',
     'titok_tiny_stage1': '5e8582a891c8', 'titok_tiny_stage2': '1d8eb76e4c1c',
     'titok_tiny_vae': 'e0aae95a1b88', 'titok_tiny_vq': '817904b9b57a',
-    'vqgan_tiny': 'aca17af4ba2b',
+    'vqgan_tiny': 'c601967f1b26',
 }
 loaded = cache(load_config)
 each = pytest.mark.parametrize('name', list_presets())
