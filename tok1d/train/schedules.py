@@ -67,14 +67,10 @@ class Muon(Optimizer):
         if bad:
             raise ValueError(
                 f'Muon got parameters of shape {bad}; it takes matrices and convolutions whose '
-                'rows divide into `blocks`. '
-                'Give the others to AdamW, see `muon_groups`.')
+                'rows divide into `blocks`. Give the others to AdamW, see `muon_groups`.')
 
     def directions(self, params, group):
-        """The momentum of each matrix, cut into its blocks: `blocks h w` each
-
-        A convolution is the matrix of its flattened kernels, one row an output channel.
-        """
+        "Momenta in blocks, `blocks h w` each; a convolution's rows are its output channels"
         for p in params: self.state[p].setdefault('momentum_buffer', torch.zeros_like(p))
         bufs,grads = [self.state[p]['momentum_buffer'] for p in params],[p.grad for p in params]
         torch._foreach_lerp_(bufs, grads, 1-group['momentum'])
