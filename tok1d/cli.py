@@ -10,10 +10,10 @@ __all__ = ['app', 'Debug', 'Plugins', 'Version', 'MODEL', 'ModelOption', 'Pad', 
            'Images', 'ShardFolder', 'Augment', 'Passes', 'Recipe', 'VariantsAtATime', 'ShardSize', 'Workers',
            'AugmentSeed', 'OnCPU', 'Encoder', 'DemoName', 'Port', 'DemoModel', 'bench_app', 'Dtypes', 'JSONFile',
            'Compiled', 'Timed', 'Lines', 'Ops', 'KeepGates', 'Trained', 'Batches', 'Blocks', 'data_app', 'Shards',
-           'Characters', 'Photos', 'Jobs', 'DrawSeed', 'Commands', 'examples', 'option', 'argument', 'show_version',
-           'common', 'main', 'search_option', 'quickstart', 'encode', 'decode', 'generate', 'list_models',
-           'show_config', 'train', 'pretokenize', 'find_demos', 'load_page', 'demo', 'bench_sample', 'bench_operations',
-           'bench_training', 'build_data']
+           'Characters', 'Photos', 'Synthetic', 'Jobs', 'DrawSeed', 'Commands', 'examples', 'option', 'argument',
+           'show_version', 'common', 'main', 'search_option', 'quickstart', 'encode', 'decode', 'generate',
+           'list_models', 'show_config', 'train', 'pretokenize', 'find_demos', 'load_page', 'demo', 'bench_sample',
+           'bench_operations', 'bench_training', 'build_data']
 
 # %% ../nbs/90_cli.ipynb #05ca6961
 import sys,warnings
@@ -448,6 +448,8 @@ app.add_typer(data_app, name='data')
 Shards = Annotated[Path, option('Folder for the shards.', '--out', '-o', show_default=True)]
 Characters = Annotated[int, option('Characters and scenes to draw.', min=1, show_default=True)]
 Photos = Annotated[int, option('Crops of photographs.', min=0, show_default=True)]
+Synthetic = Annotated[int, option('Synthetic pictures: noise, leaves and shadows.', min=0,
+                                  show_default=True)]
 Jobs = Annotated[int, option('Processes.', min=1, show_default=True)]
 DrawSeed = Annotated[int, typer.Option(min=0)]
 
@@ -455,10 +457,11 @@ DrawSeed = Annotated[int, typer.Option(min=0)]
     'tok1d data build -o data/embedded',
     'tok1d data build -o data/embedded --characters 100000 --jobs 8'))
 def build_data(out:Shards=Path('data/embedded'), characters:Characters=22_000,
-               photos:Photos=20_000, jobs:Jobs=2, seed:DrawSeed=0):
+               photos:Photos=20_000, synthetic:Synthetic=0, jobs:Jobs=2, seed:DrawSeed=0):
     """Draw the data set that the built-in models were trained on.
 
     Needs the development packages and a network.
     """
     from tok1d.data.drawing import build
-    typer.echo(f'Written: {build(out, n=characters, jobs=jobs, photos=photos, seed=seed)}')
+    written = build(out, n=characters, jobs=jobs, photos=photos, synthetic=synthetic, seed=seed)
+    typer.echo(f'Written: {written}')
