@@ -45,6 +45,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'long: takes a minute or more; skipped unless --run long')
+    # before anything imports huggingface_hub, which reads it once: no test waits for a network
+    os.environ['HF_HUB_OFFLINE'] = '1'
     if 'PYTEST_XDIST_WORKER' not in os.environ: clean_up_after(config)
 
 def clean_up_after(config):
@@ -143,7 +145,7 @@ def die_with(parent):
 def in_child(conn, path, skip):
     os.setsid()  # so that a notebook out of time goes with all it started
     Thread(target=die_with, args=(os.getppid(),), daemon=True).start()
-    os.environ.update(IN_TEST='1', HF_HUB_OFFLINE='1')
+    os.environ['IN_TEST'] = '1'
     # as in a kernel: DataLoader workers see classes defined in the notebook
     mp.set_start_method('fork', force=True)
     try: conn.send(run_notebook(path, skip))

@@ -460,7 +460,7 @@ def test_demo_answers(models):
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
     with subprocess.Popen(
-        [sys.executable, '-m', 'tok1d', 'demo', '--port',
+        [sys.executable, '-m', 'tok1d', 'demo', 'token_count', '--port',
          str(port), '-m', models['vq']], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             text=True) as p:
         try:

@@ -36,13 +36,16 @@ def assert_same(a, b):
     elif isinstance(a, float): assert a == pytest.approx(b, rel=1e-7)
     else: assert a == b
 
+# 19 pictures in batches of 4: five batches, the last of three; with four, one has two batches
+RECONSTRUCTION = 'reconstruction', '-n', 19, '--batch-size', 4, '-k', 8, '-k', 32
+
+@pytest.fixture(scope='module')
+def alone(tmp_path_factory): return result(tmp_path_factory.mktemp('alone'), 1, *RECONSTRUCTION)
+
 @pytest.mark.parametrize('world', [2, 4])
-def test_reconstruction(tmp_path, world):
-    # 37 pictures in batches of 8: five batches, the last of five; with four, one has two batches
-    args = 'reconstruction', '-n', 37, '--batch-size', 8, '-k', 8, '-k', 32
-    alone = result(tmp_path, 1, *args)
-    assert [row['images'] for row in alone['rows']] == [37, 37]
-    assert_same(alone, result(tmp_path, world, *args))
+def test_reconstruction(tmp_path, alone, world):
+    assert [row['images'] for row in alone['rows']] == [19, 19]
+    assert_same(alone, result(tmp_path, world, *RECONSTRUCTION))
 
 @pytest.fixture(scope='module')
 def samples(tmp_path_factory):

@@ -95,7 +95,8 @@ def test_declared():
                 }, 'in settings.ini these are no requirement'
 
 def test_model_alone():
-    code = f'import tok1d.models.titok, sys; print([m for m in {HEAVY} if m in sys.modules])'
+    code = ('import tok1d.models.titok, tok1d.models.tatitok, tok1d.models.text, sys; '
+            f'print([m for m in {HEAVY} if m in sys.modules])')
     out = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
                          check=True).stdout
     assert out.strip() == '[]'

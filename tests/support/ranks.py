@@ -5,7 +5,8 @@ Launched together; and a toy whose every number is known.
 import contextlib, multiprocessing as mp, os, socket, sys, traceback
 
 ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
-ctx.set_forkserver_preload(['tok1d.train.run', 'tok1d.train.pretokenize'])
+ctx.set_forkserver_preload(['tok1d.train.run', 'tok1d.train.pretokenize', 'tok1d.eval.sampling',
+                            'tok1d.eval.generation', 'tok1d.eval.whole_set'])
 
 
 def work(target, args, env, said):
