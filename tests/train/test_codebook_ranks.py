@@ -2,7 +2,7 @@
 
 It updates the codebook exactly as gathering all latents on every rank does.
 """
-import pytest, torch
+import pytest, ranks, torch  # ranks: processes that need not import torch again
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from tok1d.models.quantizer import DECAY, VQ, code_counts
@@ -56,7 +56,7 @@ def assert_same(book, want):
 
 @pytest.mark.parametrize('world', [2, pytest.param(4, marks=pytest.mark.long)])
 def test_ranks_equal_gathered(tmp_path, world):
-    mp.spawn(worker, (world, str(tmp_path)), nprocs=world)
+    mp.start_processes(worker, (world, str(tmp_path)), world, start_method='forkserver')
     for l2 in False, True:
         for r in range(world):
             assert_same(

@@ -255,15 +255,18 @@ def compiled(v:Variant, # What to compile
 # %% ../../nbs/ops/05_backend.ipynb #a315d729
 def compile_ops(*modules:str, # Such as `tok1d.ops.nearest`; each has a function `variants`
                 chips=CHIPS, # Compute capabilities
+                only:str='', # Variants with this in their names
                )->list[dict]: # A row for each variant and chip
     "Compile every kernel of these modules for every chip; `ValueError` without Triton"
     if triton is None:
         raise ValueError("Triton is not installed: pip install triton, on a platform that has it")
     if interpreting():
         code = ("import json; from tok1d.ops.backend import compile_ops; "
-                f"print(json.dumps(compile_ops(*{modules}, chips={tuple(chips)})))")
+                f"print(json.dumps(compile_ops(*{modules}, chips={tuple(chips)}, "
+                f"only={only!r})))")
         env = {k:v for k,v in os.environ.items() if k!='TRITON_INTERPRET'}
         run = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
         if run.returncode: raise RuntimeError(run.stderr)
         return json.loads(run.stdout.splitlines()[-1])
-    return [compiled(v, c) for m in modules for v in import_module(m).variants() for c in chips]
+    variants = [v for m in modules for v in import_module(m).variants() if only in v.name]
+    return [compiled(v, c) for v in variants for c in chips]
