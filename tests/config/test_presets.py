@@ -33,9 +33,9 @@ DIGESTS = {
     'titok_ll32_vae': '005c88635838', 'titok_s128_stage1': '9018d3c624a7',
     'titok_s128_stage2': '857aed188be3', 'titok_sl256_vq': '64dde0480274',
     'titok_tiny_debug': 'e519d74b1633', 'titok_tiny_fsq': '88df01553e09',
-    'titok_tiny_stage1': '5e8582a891c8', 'titok_tiny_stage2': '1d8eb76e4c1c',
+    'titok_tiny_stage1': 'd0ff0aa91862', 'titok_tiny_stage2': 'e6376116ee88',
     'titok_tiny_vae': 'e0aae95a1b88', 'titok_tiny_vq': '817904b9b57a',
-    'vqgan_tiny': 'c601967f1b26',
+    'vqgan_tiny': 'c1d9a623decf',
 }
 loaded = cache(load_config)
 each = pytest.mark.parametrize('name', list_presets())
