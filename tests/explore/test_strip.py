@@ -85,7 +85,7 @@ def rows(strip, n, width):
     assert all(b['x'] >= 0 and b['x']+b['width'] <= width for b in boxes)
     assert all(b['width'] >= 24 and b['height'] >= 24 for b in boxes)
     assert page.evaluate('document.documentElement.scrollWidth') <= width
-    tops = [b['y'] for b in map(lambda i: tokens.nth(i).bounding_box(), range(n))]
+    tops = tokens.evaluate_all('all => all.map(token => token.getBoundingClientRect().y)')
     columns = next((i for i, y in enumerate(tops) if y > tops[0]), n)
     page.keyboard.press('Tab')
     page.keyboard.press('ArrowDown')
