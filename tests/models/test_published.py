@@ -120,6 +120,7 @@ def test_rar(place):
     assert (cfg.guidance_scale, cfg.guidance_scale_pow) == (16., 2.75)
 
 
+@pytest.mark.long  # two stages in plain runs: tests/train/test_two_stages.py
 def test_titok_stage2(place):
     "Stage 1's file and the MaskGIT-VQGAN's lie beside the configuration"
     from tok1d.models.titok import TiTok
