@@ -1,4 +1,4 @@
-"The Gradio page of token counts: through a real client, and in a real browser"
+"The tab of token counts: through a real client, and in a real browser; `url` serves all tabs"
 import json
 import struct
 import urllib.error
@@ -18,13 +18,6 @@ from tok1d.explore.tokens import TokenImage, explore_tokens
 from tok1d.hub.pretrained import load
 
 APP = Path(__file__).parents[2]/'demos/token_count/app.py'
-
-@pytest.fixture(scope='module')
-def url():
-    with serving(APP) as url: yield url
-
-@pytest.fixture(scope='module')
-def client(url): return Client(url, verbose=False)
 
 @pytest.fixture
 def files(tmp_path):
@@ -120,17 +113,6 @@ def test_no_file_of_the_server(url, secret):
     for remote in 'http://127.0.0.1:1/x.png', 'file:///etc/passwd', '/dev/zero', '/etc/passwd', '':
         assert 'event: error' in asked_raw(url, 'explore', dict(path=remote), 8, False, False, '')
 
-def test_no_endpoint_reads_the_server(url, secret):
-    "Each function of the page, named or not"
-    config = json.loads(urllib.request.urlopen(f'{url}/config', timeout=60).read())
-    assert config['dependencies']
-    for function in config['dependencies']:
-        for image in sneaky(secret):
-            data = [image, 8, False, False, ''][:len(function['inputs'])]
-            said = post(f'{url}/gradio_api/run/predict',
-                        dict(data=data, fn_index=function['id'], session_hash='me'))
-            assert set(json.loads(said)) <= {'error', 'duration', 'visible', 'title'}, said
-
 @pytest.mark.parametrize('count', [None, 'a', 0, 33, 8.5, True, [3], float('nan')])
 def test_a_count_that_is_none(url, count):
     assert 'How many tokens?' in asked_raw(url, 'explore', None, count, False, False, '')
@@ -155,9 +137,12 @@ def test_too_many_bytes(client, tmp_path):
     big.write_bytes(bytes(21_000_000))
     with pytest.raises(Exception, match='20'): explore(client, big, 5)
 
-def test_uploads_go_with_the_page(tmp_path):
+@pytest.mark.long
+def test_alone(files, tmp_path):
+    "The page runs without the other tabs, and the folder of uploads goes with it"
     with serving(APP, env=dict(TMPDIR=str(tmp_path))) as url:
         assert list(tmp_path.glob('tok1d-demo-*'))
+        assert explore(Client(url, verbose=False), files[0], 5)
     until(lambda: not list(tmp_path.glob('tok1d-demo-*')), 'the folder of uploads is removed')
 
 def test_page(url, browser, files, tmp_path):
@@ -207,16 +192,17 @@ def test_page(url, browser, files, tmp_path):
     until(lambda: not img['reconstruction'].count() and not page.locator('#stats').inner_text(),
           'clearing clears the results')
 
-@pytest.mark.parametrize('width', [1200, 400])
-def test_page_fits(url, browser, width):
+def test_page_fits(url, browser):
     "Nothing hangs out of the page, and the three pictures stay side by side and square"
-    page = browser(url, width=width)
+    page = browser(url)
     page.locator('#difference img').wait_for(timeout=60000)
-    assert page.evaluate('document.documentElement.scrollWidth') <= width
-    boxes = [
-        page.locator(f'#{name}').bounding_box()
-        for name in ('original', 'reconstruction', 'difference')
-    ]
-    assert len({round(b['y']) for b in boxes}) == 1
-    assert all(a['x'] + a['width'] <= b['x'] for a, b in zip(boxes, boxes[1:]))
-    assert all(abs(b['width'] - b['height']) < 8 for b in boxes)
+    for width in 1200, 400:
+        page.set_viewport_size(dict(width=width, height=900))
+        assert page.evaluate('document.documentElement.scrollWidth') <= width
+        boxes = [
+            page.locator(f'#{name}').bounding_box()
+            for name in ('original', 'reconstruction', 'difference')
+        ]
+        assert len({round(b['y']) for b in boxes}) == 1
+        assert all(a['x'] + a['width'] <= b['x'] for a, b in zip(boxes, boxes[1:]))
+        assert all(abs(b['width'] - b['height']) < 8 for b in boxes)

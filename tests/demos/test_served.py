@@ -1,5 +1,6 @@
 "A picture that several visitors are shown at once is never half written"
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,3 +21,17 @@ def test_whole_whenever_it_is_read(tmp_path):
 
 def test_what_is_no_picture_stays():
     assert [common.served(x, 'nowhere') for x in ('a path', None)] == ['a path', None]
+
+def test_uploads_go_with_the_server(monkeypatch, tmp_path):
+    "What `test_alone` sees of a real one: the folder of uploads is removed at the end"
+    at_end = []
+    monkeypatch.setenv('GRADIO_TEMP_DIR', 'restored')
+    monkeypatch.delenv('GRADIO_TEMP_DIR')
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    monkeypatch.setattr(common.atexit, 'register', lambda f, *a, **kw: at_end.append((f, a, kw)))
+    common.private_cache()
+    folder, = tmp_path.iterdir()
+    assert folder.name.startswith('tok1d-demo-')
+    (folder/'an upload').write_text('mine')
+    for f, args, kw in at_end: f(*args, **kw)
+    assert not folder.exists()
