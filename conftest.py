@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT/'tests/support'))  # what tests of several rooms share
+pytest_plugins = ['tabs']
 # seconds a notebook may take; the slowest needs a tenth of it, the rest is for busy machines
 TIMEOUT = 900
 PRELOAD = ['torch', 'torchvision', 'torchmetrics', 'open_clip', 'matplotlib.pyplot', 'execnb.shell',

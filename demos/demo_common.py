@@ -73,7 +73,15 @@ def private_cache():
     "A folder for uploads that no other program shares, and that goes with this one"
     if 'GRADIO_TEMP_DIR' in os.environ: return
     os.environ['GRADIO_TEMP_DIR'] = tempfile.mkdtemp(prefix='tok1d-demo-')
-    atexit.register(shutil.rmtree, os.environ['GRADIO_TEMP_DIR'], ignore_errors=True)
+    atexit.register(remove, os.environ['GRADIO_TEMP_DIR'])
+
+
+def remove(folder, tries=30):
+    "Delete a folder that threads of this process may still be writing to"
+    for _ in range(tries):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder): return
+        time.sleep(.1)
 
 
 @contextmanager

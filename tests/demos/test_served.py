@@ -4,6 +4,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tok1d.data.embedded import photos
 
 sys.path.insert(0, str(Path(__file__).parents[2]/'demos'))
@@ -34,4 +36,21 @@ def test_uploads_go_with_the_server(monkeypatch, tmp_path):
     assert folder.name.startswith('tok1d-demo-')
     (folder/'an upload').write_text('mine')
     for f, args, kw in at_end: f(*args, **kw)
+    assert not folder.exists()
+
+def test_removed_while_somebody_writes(tmp_path):
+    "Threads of a busy server may add a file while its folder is being deleted"
+    folder = tmp_path/'uploads'
+    folder.mkdir()
+    left = iter(range(4))
+    remove_all = common.shutil.rmtree
+    def written_meanwhile(path, ignore_errors):
+        remove_all(path, ignore_errors)
+        if next(left, None) is None: return
+        folder.mkdir(exist_ok=True)
+        (folder/'late').write_text('from a thread')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(common.shutil, 'rmtree', written_meanwhile)
+        patch.setattr(common.time, 'sleep', lambda seconds: None)
+        common.remove(folder)
     assert not folder.exists()

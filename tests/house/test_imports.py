@@ -100,3 +100,7 @@ def test_model_alone():
     out = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
                          check=True).stdout
     assert out.strip() == '[]'
+
+def test_one_conftest():
+    "A second module of that name would hide the root's, which processes of notebooks look up by name"
+    assert not [*(ROOT/'tests').rglob('conftest.py')], 'put fixtures into tests/support, see tabs.py'
