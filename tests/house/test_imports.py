@@ -102,5 +102,6 @@ def test_model_alone():
     assert out.strip() == '[]'
 
 def test_one_conftest():
-    "A second module of that name would hide the root's, which processes of notebooks look up by name"
-    assert not [*(ROOT/'tests').rglob('conftest.py')], 'put fixtures into tests/support, see tabs.py'
+    "A second module of that name would hide the root's from the processes of notebooks"
+    more = [*(ROOT/'tests').rglob('conftest.py')]
+    assert not more, 'put fixtures into tests/support, see tabs.py'
