@@ -6,7 +6,7 @@
 __all__ = ['per_A', 'per_shard', 'SOURCES', 'need_packages', 'render', 'webp', 'avatar', 'word', 'caption', 'combination',
            'run_tool', 'fetch_npm', 'icon_svg', 'toned', 'squash', 'canonical', 'emoji_labels', 'emoji_names', 'Emoji',
            'emoji_caption', 'read_emoji', 'fetch_deb', 'Photo', 'read_photos', 'random_crop', 'draw_A', 'draw_B',
-           'crop_photos', 'wallpapers', 'draw_synthetic', 'write_tar', 'build', 'ship', 'notice']
+           'crop_photos', 'wallpapers', 'small_copy', 'draw_synthetic', 'write_tar', 'build', 'ship', 'notice']
 
 # %% ../../nbs/data/35_drawing.ipynb #4f9178d0
 import io, json, re, shutil, subprocess, tarfile, unicodedata
@@ -361,23 +361,24 @@ def crop_photos(photos:list[Photo], lo:int, hi:int, # First crop, and one past t
     yield from (out[i] for i in range(lo, hi))
 
 # %% ../../nbs/data/35_drawing.ipynb #151cb8e4
-def wallpapers(photos:list[Photo], side:int=384, # Pixels of the longer side
-              )->list[Image.Image]: # RGB
-    "Every opaque picture once, small"
-    src, files = table('sources')['photos'], {p.file: p for p in photos}
-    out = []
-    for p in sorted(files.values()):
-        if src[p.package].get('cutout'): continue
-        image = Image.open(p.file).convert('RGB')
-        image.thumbnail((side,side))
-        out.append(image)
-    return out
+def wallpapers(photos:list[Photo])->list[Photo]:
+    "Every picture that is not a cut-out, once"
+    src = table('sources')['photos']
+    return sorted({p for p in photos if not src[p.package].get('cutout')})
+
+def small_copy(photo:Photo, side:int=384, # Pixels of the longer side
+              )->Image.Image: # RGB
+    "A picture small enough to keep in memory with all the others"
+    image = Image.open(photo.file).convert('RGB')
+    image.thumbnail((side,side))
+    return image
 
 def draw_synthetic(photos:list[Photo], lo:int, hi:int, # First picture, and one past the last
                    seed:int=0, size:int=64)->Iterator[dict]:
     "Pictures `lo` to `hi-1`, see `synthetic`"
-    textures = wallpapers(photos)
-    licences = sorted({table('sources')['photos'][p.package]['licence'] for p in photos})
+    sources = wallpapers(photos)
+    textures = [small_copy(p) for p in sources]
+    licences = sorted({table('sources')['photos'][p.package]['licence'] for p in sources})
     for i in range(lo, hi):
         meta = dict(source='synthetic', split='train', licence=', '.join(licences))
         yield _sample(f'synthetic-{seed}-{i:07d}', synthetic(i, seed, size, textures),
@@ -409,7 +410,7 @@ def _plan_A(out, n, seed, size):
 
 def _shard(path, draw, *args): write_tar(path, draw(*args))
 
-def _plan_photos(out, cache, n, seed, size, draw=crop_photos, name='photo'):
+def _plan_photos(out, cache, n, seed, size, name, draw):
     pics = read_photos(cache)
     jobs = [(out/f'{name}-train-{i:05d}.tar', draw, pics, i*per_shard, min(n, (i+1)*per_shard),
              seed, size) for i in range(ceil(n/per_shard))]
@@ -437,8 +438,8 @@ def _plan(source, out, cache, n, seed, size):
     "The shards of a source that are still to be made, as functions and arguments"
     if source=='A': return _plan_A(out, n, seed, size)
     if source=='B': return _plan_B(out, cache, size)
-    if source=='photos': return _plan_photos(out, cache, n, seed, size)
-    return _plan_photos(out, cache, n, seed, size, draw_synthetic, 'synthetic')
+    drawn = dict(photos=('photo', crop_photos), synthetic=('synthetic', draw_synthetic))
+    return _plan_photos(out, cache, n, seed, size, *drawn[source])
 
 # %% ../../nbs/data/35_drawing.ipynb #5ea4c2fd
 def _settle(out, counts, fixed): # check and write the settings of a build

@@ -48,8 +48,7 @@ def radius(rng:np.random.Generator, low:float, high:float)->float:
     return 1/math.sqrt(share/low**2 + (1-share)/high**2)
 
 class Leaf(NamedTuple):
-    "Where a leaf lies, in pixels, and its outline"
-    centre:tuple
+    "A leaf, in pixels"
     radius:float
     outline:list # Corners `(x,y)`
 
@@ -64,7 +63,7 @@ def leaf(rng:np.random.Generator, size:int, low:float=.07, high:float=.6)->Leaf:
     u,v = r*np.cos(turn),flat*r*np.sin(turn)
     xs = x + u*np.cos(tilt) - v*np.sin(tilt)
     ys = y + u*np.sin(tilt) + v*np.cos(tilt)
-    return Leaf((float(x),float(y)), r, list(zip(xs.tolist(), ys.tolist())))
+    return Leaf(r, list(zip(xs.tolist(), ys.tolist())))
 
 # %% ../../nbs/data/37_synthetic.ipynb #5b1539a4
 def colour(rng:np.random.Generator)->np.ndarray: # `3`, in [0, 1]
