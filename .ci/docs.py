@@ -14,6 +14,7 @@ import re
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from configparser import ConfigParser
 from html.parser import HTMLParser
 from importlib import import_module
@@ -85,18 +86,22 @@ def documented(nb):
     procs = [instead.get(p.__name__, p) for p in usual if p.__name__ not in without]
     NBProcessor(nb=nb, procs=procs).process()
 
+def filter_notebook(path):
+    "Filter a notebook in its place"
+    from execnb.nbio import read_nb, write_nb
+    nb = read_nb(path)
+    documented(nb)
+    write_nb(nb, path)
+
 def filtered(root, work):
     "What the docs need of `nbs/`, in a folder in `work`, with its notebooks filtered"
-    from execnb.nbio import read_nb, write_nb
     os.environ['IN_TEST'] = '1'
     os.chdir(root)  # for nbdev, which looks for settings.ini
     sys.path.insert(0, str(root))  # this tree is documented, whatever is installed
     proc = work/'proc'
     shutil.copytree(root/'nbs', proc, ignore=shutil.ignore_patterns('.*', '__pycache__'))
-    for path in sorted(proc.rglob('*.ipynb')):
-        nb = read_nb(path)
-        documented(nb)
-        write_nb(nb, path)
+    with ProcessPoolExecutor() as pool:
+        for _ in pool.map(filter_notebook, sorted(proc.rglob('*.ipynb')), chunksize=4): pass
     return proc
 
 def page_names(proc):
@@ -369,9 +374,15 @@ class Page(HTMLParser):
         if 'src' in attrs or tag == 'link': self.resources.add(attrs.get('src', attrs.get('href')))
         elif tag == 'a' and 'href' in attrs: self.links.add(attrs['href'])
 
-def faults(site):
+def read_pages(site):
+    "Path within the site → `Page`, of every page"
+    paths = sorted(site.rglob('*.html'))
+    with ProcessPoolExecutor() as pool:
+        return {p.relative_to(site).as_posix(): page
+                for p, page in zip(paths, pool.map(Page, paths, chunksize=8))}
+
+def faults(site, pages):
     "What is wrong with a finished site, a line each"
-    pages = {p.relative_to(site).as_posix(): Page(p) for p in site.rglob('*.html')}
     for name, page in sorted(pages.items()):
         for url in sorted(page.links | page.resources):
             parts = urlsplit(url)
@@ -394,14 +405,13 @@ def faults(site):
                 file.read_text(encoding='utf-8')):
             yield f'{file.relative_to(site)}: asks for {url} from outside'
 
-def only_known_places(site):
+def only_known_places(site, pages):
     "In the index of names, a name without a place of its own leads to its page"
     file = site/'names.html'
-    ids = {}
     def link(m):
         page, _, place = m[1].partition('#')
-        if page not in ids and (site/page).is_file(): ids[page] = Page(site/page).ids
-        return m[0] if not place or unquote(place) in ids.get(page, {place}) else f'href="{page}"'
+        known = not place or page not in pages or unquote(place) in pages[page].ids
+        return m[0] if known else f'href="{page}"'
     file.write_text(re.sub(r'href="([^":]+\.html#[^"]+)"', link, file.read_text(encoding='utf-8')),
                     encoding='utf-8')
 
@@ -414,12 +424,14 @@ def build(out, root=ROOT):
         names = rewrite(proc, root)
         site = lay_out(proc, quiet=True)
         self_contained(site.out)
-        only_known_places(site.out)
+        pages = read_pages(site.out)
+        only_known_places(site.out, pages)
+        pages['names.html'] = Page(site.out/'names.html')
         shutil.rmtree(out, ignore_errors=True)
         shutil.move(site.out, out)
         for_language_models(root, names, out)
         os.chdir(root)
-    return [f'warning: {w}' for w in site.warnings] + list(faults(out))
+    return [f'warning: {w}' for w in site.warnings] + list(faults(out, pages))
 
 if __name__ == '__main__':
     out = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT/'_docs').resolve()
