@@ -27,7 +27,8 @@ PRELOAD = ['torch', 'torchvision', 'torchmetrics', 'open_clip', 'matplotlib.pypl
 # pages that train, draw or measure for a minute or more; `--run long` runs them
 LONG = {'tutorials/20_train_your_own', 'tutorials/30_generate', 'tutorials/35_inside_a_generation',
         'tutorials/40_captions', 'tutorials/45_edit_and_infill',
-        'tutorials/50_combinations', 'tutorials/55_without_training', 'tutorials/60_add_your_own',
+        'tutorials/50_combinations', 'tutorials/55_without_training', 'tutorials/57_grid_or_line',
+        'tutorials/60_add_your_own',
         'sample/80_bench', 'ops/50_bench', 'train/80_bench', 'dev/10_checks', 'dev/30_on_gpu'}
 
 def skipped_flags():

@@ -20,8 +20,9 @@ DIGESTS = {
     'maskgit_b64': '56979df606c9', 'maskgit_l32': '5a8604a840f7',
     'maskgit_s128': '8f619e9bd9da', 'maskgit_tiny': '34315773ebd5',
     'rar_b': 'c74cc067673e', 'rar_l': '279505da4537',
-    'rar_tiny': '234971f53743', 'rar_xl': '17b1f0650896',
-    'rar_xxl': '0291d3d6e18b', 'tatitok_bl128_vq': 'b16ca5c4dfc5',
+    'rar_tiny': '234971f53743', 'rar_tiny_grid': '5676d84daae9',
+    'rar_xl': '17b1f0650896', 'rar_xxl': '0291d3d6e18b',
+    'tatitok_bl128_vq': 'b16ca5c4dfc5',
     'tatitok_bl32_vae': '01c5067b062c', 'tatitok_bl32_vq': 'd7e6891f06f8',
     'tatitok_bl64_vae': '87decf5a6870', 'tatitok_bl64_vq': '445c0554029b',
     'tatitok_sl128_vae': '50dd09f1660a', 'tatitok_tiny_vae': 'd6df802daa12',
@@ -33,9 +34,9 @@ DIGESTS = {
     'titok_ll32_vae': '005c88635838', 'titok_s128_stage1': '9018d3c624a7',
     'titok_s128_stage2': '857aed188be3', 'titok_sl256_vq': '64dde0480274',
     'titok_tiny_debug': 'e519d74b1633', 'titok_tiny_fsq': '88df01553e09',
-    'titok_tiny_stage1': 'd0ff0aa91862', 'titok_tiny_stage2': 'e6376116ee88',
+    'titok_tiny_stage1': '7df7d338f96b', 'titok_tiny_stage2': '7807758902eb',
     'titok_tiny_vae': 'e0aae95a1b88', 'titok_tiny_vq': '817904b9b57a',
-    'vqgan_tiny': 'c1d9a623decf',
+    'vqgan_tiny': 'ba51cf1620a5',
 }
 loaded = cache(load_config)
 each = pytest.mark.parametrize('name', list_presets())

@@ -11,6 +11,7 @@ from tok1d.eval.reconstruction import evaluate
 from tok1d.explore.tokens import TokenImage
 from tok1d.hub.pretrained import load, load_pipeline
 from tok1d.models.vqgan import PixelVQGAN
+from tok1d.train.given import check_teacher, teacher
 from tok1d.train.run import train
 
 GRID = ['model.vqgan.channels=[8,8,16,16]', 'model.vqgan.codebook_size=24',
@@ -97,3 +98,13 @@ def test_rar_over_the_grid(place):
     pipe = load_pipeline(place/'rar')
     assert pipe.tokens(['red', 'blue'], seed=3).shape == (2, 64)
     assert pipe(['blue'], seed=3)[0].size == (64, 64)
+
+def test_presets_name_the_grid_that_ships():
+    for name in ('titok_tiny_stage1', 'titok_tiny_stage2'):
+        cfg = load_config(name)
+        check_teacher(cfg, teacher(cfg))
+    cfg = load_config('rar_tiny_grid')
+    grid = load(cfg.experiment.tokenizer_checkpoint)
+    assert type(grid) is PixelVQGAN
+    assert (grid.num_tokens, grid.codebook_size) == (cfg.model.vq_model.num_latent_tokens,
+                                                     cfg.model.vq_model.codebook_size)

@@ -45,6 +45,8 @@ _embedded = [
                '64 px, elastic: decodes from any number of tokens'),
     Pretrained('tok1d-tiny-vae', 'TiTok', 32, None, None, True,
                '64 px, elastic, 16 channels per token'),
+    Pretrained('tok1d-tiny-vqgan', 'PixelVQGAN', 64, 1024, None, True,
+               '64 px, a grid of 8 × 8 codes: the two-stage path, small'),
     Pretrained('tok1d-tiny-text-vq', 'TATiTok', 32, 1024, None, True,
                f'64 px, elastic, the codes of {DEFAULT}, a decoder that reads a caption'),
     Pretrained('tok1d-tiny-maskgit', 'ImageBert', 32, 1024, None, True, '19 styles and families',
