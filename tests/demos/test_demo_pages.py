@@ -203,7 +203,9 @@ def test_by_hand(url, browser, files, tmp_path):
     page.locator('#way-order').wait_for(state='hidden')
     change('way-film', page.get_by_label('tokens', exact=True).first.click, 'another kind of way')
     page.locator('#way-order').wait_for()
-    until(lambda: page.locator('#way-links a[download]').count() == FILMS, 'films to download')
+    def settled(): return 'how=tokens' in page.locator('#way-links a').last.get_attribute('href')
+    until(lambda: page.locator('#way-links a[download]').count() == FILMS and settled(),
+          'films of this way to download')
     with page.expect_download() as got: page.locator('#way-links a[download$=gif]').click()
     with Image.open(got.value.path()) as film: assert film.format == 'GIF' and film.n_frames == 16
     page.screenshot(path=tmp_path/'way.png')
