@@ -203,7 +203,8 @@ def test_by_hand(url, browser, files, tmp_path):
     page.locator('#way-order').wait_for(state='hidden')
     change('way-film', page.get_by_label('tokens', exact=True).first.click, 'another kind of way')
     page.locator('#way-order').wait_for()
-    def settled(): return 'how=tokens' in page.locator('#way-links a').last.get_attribute('href')
+    def settled():
+        return 'how=tokens' in (page.locator('#way-links a').last.get_attribute('href') or '')
     until(lambda: page.locator('#way-links a[download]').count() == FILMS and settled(),
           'films of this way to download')
     with page.expect_download() as got: page.locator('#way-links a[download$=gif]').click()
