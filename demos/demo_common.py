@@ -45,7 +45,8 @@ SHIPPED = (' It learned from drawn characters and emoji: of a photo it keeps the
 STRIP = files('tok1d.explore')  # where the token strip of the package lies
 CSS = ''.join(file.read_text('utf-8')
               for file in (STRIP/'strip.css', Path(__file__).with_name('style.css')))
-QUIET = dict(api_visibility='private', show_progress='hidden')  # for functions of the page alone
+# for functions of the page alone; of calls that come while one runs, the last is answered too
+QUIET = dict(api_visibility='private', show_progress='hidden', trigger_mode='always_last')
 
 HEAD = """<script>
 new MutationObserver(() => document.querySelectorAll('.examples button:has(img)').forEach(b => {

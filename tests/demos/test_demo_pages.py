@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from pages import until
+from pages import at_rest, until
 from PIL import Image
 from test_demo import asked_raw, post, sneaky
 from tok1d.basics import to_pil
@@ -203,10 +203,11 @@ def test_by_hand(url, browser, files, tmp_path):
     page.locator('#way-order').wait_for(state='hidden')
     change('way-film', page.get_by_label('tokens', exact=True).first.click, 'another kind of way')
     page.locator('#way-order').wait_for()
-    def settled():
-        return 'how=tokens' in (page.locator('#way-links a').last.get_attribute('href') or '')
-    until(lambda: page.locator('#way-links a[download]').count() == FILMS and settled(),
+    links = page.locator('#way-links a')
+    until(lambda: page.locator('#way-links a[download]').count() == FILMS
+          and 'how=tokens' in (links.last.get_attribute('href') or ''),
           'films of this way to download')
+    at_rest(page.locator('#way-links').inner_html)  # one replaced under the mouse is not clicked
     with page.expect_download() as got: page.locator('#way-links a[download$=gif]').click()
     with Image.open(got.value.path()) as film: assert film.format == 'GIF' and film.n_frames == 16
     page.screenshot(path=tmp_path/'way.png')

@@ -25,15 +25,19 @@ def until(holds, what, timeout=60):
         time.sleep(.1)
     raise AssertionError(f'not within {timeout} s: {what}')
 
-def settled(img, quiet=1.5):
-    "Pixels of `img` once they have not changed for `quiet` seconds"
-    last, since = pixels(img), time.monotonic()
+def at_rest(read, quiet=1.5):
+    "What `read()` gives once it has not changed for `quiet` seconds"
+    last, since = read(), time.monotonic()
     def same():
         nonlocal last, since
-        if (now := pixels(img)) != last: last, since = now, time.monotonic()
+        if (now := read()) != last: last, since = now, time.monotonic()
         return time.monotonic() - since > quiet
-    until(same, 'the picture comes to rest')
+    until(same, 'the page comes to rest')
     return last
+
+def settled(img, quiet=1.5):
+    "Pixels of `img` once they have not changed for `quiet` seconds"
+    return at_rest(lambda: pixels(img), quiet)
 
 def answers(url):
     try: return urllib.request.urlopen(url, timeout=20).status == 200
