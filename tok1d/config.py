@@ -7,10 +7,10 @@ __all__ = ['MOST', 'DEEPEST', 'SIZES', 'MASK_SCHEDULES', 'SECTIONS', 'KEYS', 'RE
            'Experiment', 'ViTSize', 'vit_size', 'BottleneckKeys', 'TokenizerNetwork', 'VQModel', 'GeneratorNetwork',
            'Generator', 'MaskGenNetwork', 'MaskGenKeys', 'PixelLosses', 'PictureLosses', 'Losses', 'DataParams',
            'Preprocessing', 'Dataset', 'OptimizerParams', 'Optimizer', 'SchedulerParams', 'LRScheduler',
-           'OptimizationKeys', 'Training', 'VQGANKeys', 'TextTowerKeys', 'Model', 'Config', 'Key', 'nearest_keys',
-           'shown', 'shown_lines', 'PathError', 'read_path', 'is_path', 'read_paths', 'cache_folder', 'Table',
-           'KeyInfo', 'list_keys', 'resolve', 'to_config', 'list_presets', 'written_out', 'anchor', 'read_file',
-           'load_config', 'nested', 'to_dict', 'save_config', 'add_section']
+           'OptimizationKeys', 'Training', 'VQGANKeys', 'ResidualKeys', 'TextTowerKeys', 'Model', 'Config', 'Key',
+           'nearest_keys', 'shown', 'shown_lines', 'PathError', 'read_path', 'is_path', 'read_paths', 'cache_folder',
+           'Table', 'KeyInfo', 'list_keys', 'resolve', 'to_config', 'list_presets', 'written_out', 'anchor',
+           'read_file', 'load_config', 'nested', 'to_dict', 'save_config', 'add_section']
 
 # %% ../nbs/00_config.ipynb #631e5e44
 import copy, difflib, glob, json, math, os, re, reprlib, tempfile, yaml
@@ -422,6 +422,16 @@ class VQGANKeys:
     use_l2_norm: bool = opt(False, 'Compare latents and codes by angle?')
     commitment_cost: float = opt(0.25, 'Weight of the commitment loss inside the quantizer', ge=0)
 
+# %% ../nbs/00_config.ipynb #d60e80b6
+@dataclass
+class ResidualKeys:
+    "Lines of tokens after the first, each for what the picture so far leaves out"
+    lines: int = opt(4, 'Lines of `model.vq_model.num_latent_tokens` tokens, with the first', gt=0,
+                     le=DEEPEST)
+    vit_model_size: str = opt('tiny', 'Size of the encoder and of the decoder of further lines',
+                              form=_SIZE_FORM)
+    gain: float = opt(2., 'Factor by which a residual is enlarged before it is encoded', gt=0)
+
 # %% ../nbs/00_config.ipynb #36e0fc2d
 @dataclass
 class TextTowerKeys:
@@ -438,16 +448,21 @@ class TextTowerKeys:
     vit_patch_size: int = opt(8, 'Its patches, in pixels', gt=0, le=MOST)
     swapped_captions: bool = opt(True, 'Contrast each image with its caption, two words swapped?')
 
+# %% ../nbs/00_config.ipynb #9e0746f3
 @dataclass
 class Model:
     "The networks"
     family: Optional[str] = opt(
         None, 'Family of the model, if the sections do not determine it, see tok1d.families')
+    shared_weight: Optional[str] = opt(
+        None, 'Model, name or path, that holds the tensors missing from the file of this one',
+        path=True)
     vq_model: VQModel = opt(VQModel, 'A 1D tokenizer')
     generator: Generator = opt(Generator, 'A class-conditional generator')
     maskgen: MaskGenKeys = opt(MaskGenKeys, 'A text-conditional generator')
     text_tower: TextTowerKeys = opt(TextTowerKeys, 'A small text tower')
     vqgan: VQGANKeys = opt(VQGANKeys, 'A pixel tokenizer with a grid of codes')
+    residual: ResidualKeys = opt(ResidualKeys, 'Further lines of tokens, for what is left out')
 
 # %% ../nbs/00_config.ipynb #4e74d68a
 @dataclass
@@ -825,8 +840,9 @@ def _similar(stem):
 
 # %% ../nbs/00_config.ipynb #e6c50bf4
 REFERENCES = ['experiment.init_weight', 'experiment.tokenizer_checkpoint',
-              'experiment.generator_checkpoint', 'model.vq_model.pretrained_tokenizer_weight',
-              'model.vq_model.text_encoder', 'model.text_tower.vocabulary']
+              'experiment.generator_checkpoint', 'model.shared_weight',
+              'model.vq_model.pretrained_tokenizer_weight', 'model.vq_model.text_encoder',
+              'model.text_tower.vocabulary']
 
 # %% ../nbs/00_config.ipynb #5cbcebfd
 def written_out(name:Union[str, Path], # A path, or the name of a model

@@ -336,13 +336,25 @@ def _no_config(found, kind:Family):
         "'titok_l32_stage2' (see tok1d.config.list_presets()), a .yaml or .json file, or a "
         "nested dict; or put config.json next to the weights")
 
+# %% ../../nbs/hub/10_pretrained.ipynb #f7a29882
+def _all_weights(path, cfg):
+    "The tensors of a file, and those it shares with another model"
+    sd = load_weights(path)
+    other = cfg.model.shared_weight if cfg else None
+    if not other: return sd
+    if known_row(other) is None: other = moved(other, path.parent)
+    try: return find_weights(other) | sd
+    except ValueError as e:
+        raise ValueError(f"{shown(path)} leaves out tensors that it shares with {other} "
+                         f"(model.shared_weight): {e}") from None
+
 # %% ../../nbs/hub/10_pretrained.ipynb #1c3b32f8
 def load_found(found:FoundFiles, device:Any=None, dtype:Any=None,
                config:Any=None)->BaseModel: # As for `load`
     "Build a model from its files"
-    sd = load_weights(found.weights)
-    _check_numbers(sd, found.weights)
     cfg = _config(config, found)
+    sd = _all_weights(found.weights, cfg)
+    _check_numbers(sd, found.weights)
     kind = family(cfg.model.family) if cfg and cfg.model.family else family_of_weights(sd)
     if cfg is None: cfg = _no_config(found, kind)
     for key,value in found.settings.items(): cfg.model.generator[KEYS[key]] = value
@@ -373,7 +385,9 @@ def load(
 def find_weights(name_or_path:Union[str, Path] # As for `load`
                 )->dict: # State dict
     "Load only the tensors of a model, without building it"
-    return load_weights(find(name_or_path, {}).weights)
+    found = find(name_or_path, {})
+    names = isinstance(found.config, Path) and 'shared_weight' in found.config.read_text('utf-8')
+    return _all_weights(found.weights, _config(None, found) if names else None)
 
 # %% ../../nbs/hub/10_pretrained.ipynb #8291492c
 DEFAULT_GENERATOR = 'tok1d-tiny-maskgit' # for classes

@@ -109,6 +109,8 @@ def forward(self:TiTokDecoder,
             alive:Tensor|None=None, # Which of them are there, `b n` bool; all if not given
             # What else there is to look at, `b m w`: the caption of a text-aware decoder
             extra:Tensor|None=None,
+            # What the canvas shows to begin with, `b g² w`; blank if not given
+            under:Tensor|None=None,
            )->Tensor: # `b 3 h w`, or `b k g g` logits
     "Paint the canvas"
     b,n,_ = z.shape
@@ -117,6 +119,7 @@ def forward(self:TiTokDecoder,
     x = x + self.latent_token_positional_embedding[:n].to(x)                              # b n w
     canvas = torch.cat([self.class_embedding[None], self.mask_token.expand(1,g2,-1)], 1)  # 1 1+g² w
     canvas = (canvas + self.positional_embedding).expand(b,-1,-1).to(x)                   # b 1+g² w
+    if under is not None: canvas = canvas + F.pad(under.to(x), (0,0,1,0))
     if extra is None: extra = x[:,:0]
     # b 1 1 1+g²+n+m
     mask = None if alive is None else F.pad(alive, (1+g2,extra.shape[1]), value=True)[:,None,None]
@@ -339,12 +342,12 @@ def sample_keep(self:TiTok,
                 b:int, # Images
                 generator:torch.Generator|None=None, # Source of the draw (on the CPU)
                )->Tensor: # `b` int64 in [1, num_tokens]
-    "How many tokens each image of a training batch keeps"
+    "How many tokens of its line each image of a training batch keeps"
     c = self.config.model.vq_model
-    u = torch.rand(b, generator=generator)
-    k = (self.num_tokens**u.pow(c.elastic_power)).long()
+    n,u = c.num_latent_tokens,torch.rand(b, generator=generator)
+    k = (n**u.pow(c.elastic_power)).long()
     full = torch.rand(b, generator=generator)<c.elastic_full
-    return torch.where(full, self.num_tokens, k.clamp(1, self.num_tokens))
+    return torch.where(full, n, k.clamp(1, n))
 
 # %% ../../nbs/models/40_titok.ipynb #687f564f
 @patch
@@ -374,14 +377,19 @@ def attach_pixel_tokenizer(self:TiTok,
 
 # %% ../../nbs/models/40_titok.ipynb #49c4f186
 @patch
+def _grids(self:TiTok):
+    "The networks that see a grid of patches, and the patches' sides in pixels"
+    c = self.config.model.vq_model
+    return [(self.encoder,c.vit_enc_patch_size), (self.decoder,c.vit_dec_patch_size)]
+
+@patch
 def resize_positions(self:TiTok,
                      image_size:int, # Pixels along a side from now on
                     )->TiTok: # Itself
     "Read and paint another image size, by interpolating the positional embeddings in place"
     image_size = whole('image_size', image_size, 1, also=', pixels along a side')
     check_titok(self.config.model.vq_model, image_size)
-    c = self.config.model.vq_model
-    for net,p in (self.encoder,c.vit_enc_patch_size),(self.decoder,c.vit_dec_patch_size):
+    for net,p in self._grids():
         net.grid = image_size//p
         net.positional_embedding = nn.Parameter(
             resize_positions(net.positional_embedding.data, net.grid),
