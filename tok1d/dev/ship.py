@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['WEIGHTS', 'PLACES', 'HEAD', 'app', 'PARTS', 'OPEN', 'CLOSE', 'DIGITS', 'GUIDANCES', 'TEMPERATURES', 'stored',
-           'without_places', 'kept', 'shipped', 'ship', 'heading', 'line', 'held_out', 'held_out_captions', 'quality',
-           'codes_in_use', 'searched', 'measure', 'results', 'tokenizer_pictures', 'generator_pictures', 'pictures_of',
-           'figure', 'tokenizer_table', 'generator_table', 'about', 'card_part', 'with_part', 'card', 'recognised',
-           'limits', 'sweep', 'drawings', 'train_probe', 'probe']
+           'without_places', 'kept', 'unshared', 'shipped', 'ship', 'heading', 'line', 'held_out', 'held_out_captions',
+           'quality', 'codes_in_use', 'searched', 'measure', 'results', 'tokenizer_pictures', 'generator_pictures',
+           'pictures_of', 'figure', 'tokenizer_table', 'generator_table', 'about', 'card_part', 'with_part', 'card',
+           'recognised', 'limits', 'sweep', 'drawings', 'train_probe', 'probe']
 
 # %% ../../nbs/dev/20_ship.ipynb #426fa55d
 import io, json, re, shutil
@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn, Tensor
 import tok1d
-from ..basics import image_grid, load_image
+from ..basics import atomic_write, image_grid, load_image
 from ..data.embedded import embedded_samples, heldout, photos, read_tar, styles
 from ..eval import frechet
 from ..eval.pictures import Pictures
@@ -32,7 +32,7 @@ from ..eval.features import load_extractor
 from ..eval.reconstruction import decode_pixels, evaluate, psnr, reconstruct
 from ..explore.search import encode_best
 from ..families import family, family_of_model
-from ..hub.pretrained import load, load_pipeline
+from ..hub.pretrained import find_weights, load, load_pipeline
 from ..models.quantizer import perplexity, usage
 from ..models.text import TextEncoder
 from ..train.perceptual import efficientnet_lite0
@@ -76,29 +76,45 @@ def kept(config:dict, # Configuration of a run
     return small
 
 # %% ../../nbs/dev/20_ship.ipynb #5e3d551d
+def unshared(weights:dict, # Name → tensor, as stored
+             other:str, # Name or path of a model
+            )->dict: # Those that the other model's file doesn't hold
+    "Weights without the tensors that `other` has as well (`model.shared_weight`)"
+    there = find_weights(other)
+    def same(name, tensor):
+        return name in there and torch.equal(tensor.float(), there[name].float())
+
+    return {name: v for name,v in weights.items() if not same(name, v)}
+
+# %% ../../nbs/dev/20_ship.ipynb #04fa582c
 app = typer.Typer(no_args_is_help=True, help='Ship and measure the built-in models.')
 
 def shipped(run:Path, # Output folder of a run
             out:Path, # Folder, created if necessary
             bits:int=16, # See `stored`
+            shared:str='', # Model whose tensors the file leaves out, see `unshared`
            )->int: # Bytes
     "Copy the files of a model, without the folders of the training machine"
     run = Path(run)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     weights = stored(load_file(run/'model.safetensors'), bits)
-    save_file(weights, out/'model.safetensors', metadata=dict(format='pt'))
-    config = json.loads(without_places((run/'config.json').read_text()))
-    (out/'config.json').write_text(json.dumps(kept(config), indent=1)+'\n')
+    config = kept(json.loads(without_places((run/'config.json').read_text())))
+    if shared:
+        weights = unshared(weights, shared)
+        config['model']['shared_weight'] = shared
+    with atomic_write(out/'model.safetensors') as f: save_file(weights, f, dict(format='pt'))
+    (out/'config.json').write_text(json.dumps(config, indent=1)+'\n')
     (out/'recipe.yaml').write_text(without_places((run/'config.yaml').read_text()))
     (out/'log.jsonl').write_text(without_places((run/'log.jsonl').read_text()))
     shutil.copy(run/'curve.png', out/'curve.png')
     return sum(file.stat().st_size for file in out.iterdir())
 
+# %% ../../nbs/dev/20_ship.ipynb #e3aff801
 @app.command()
-def ship(run:Path, name:str, bits:int=16):
+def ship(run:Path, name:str, bits:int=16, shared:str=''):
     "Move a finished run into the package"
-    size = shipped(run, WEIGHTS/name, bits)
+    size = shipped(run, WEIGHTS/name, bits, shared)
     print(f'{WEIGHTS/name}: {size/1e6:.1f} MB')
 
 # %% ../../nbs/dev/20_ship.ipynb #b3ab9b3e
