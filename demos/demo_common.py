@@ -184,10 +184,10 @@ class Whole(gr.Number):
     def preprocess(self, payload): return read_number(self, payload, f'Which {self.label}')
 
 
-def given(model, name):
-    "A tokenizer and what it is called: what ships with tok1d when None"
-    name = name or (DEFAULT if model is None else 'your own')
-    return load(device=default_device()) if model is None else model, name
+def given(model, name, shipped=DEFAULT):
+    "A tokenizer and what it is called: one that ships with tok1d when None"
+    name = name or (shipped if model is None else 'your own')
+    return load(shipped, device=default_device()) if model is None else model, name
 
 
 def about(model, name):

@@ -119,7 +119,7 @@ LookSearch = Annotated[Optional[int], search_option(
 @app.command(epilog=examples('tok1d quickstart', 'tok1d quickstart holiday.jpg cat.png',
                              'tok1d quickstart photos/ -o outputs/photos'))
 def quickstart(images:LookAt=None, out:LookFolder=Path('outputs/quickstart'),
-               model:ModelOption='tok1d-tiny-vq', search:LookSearch=None, pad:Pad=False):
+               model:ModelOption='tok1d-tiny-vq128', search:LookSearch=None, pad:Pad=False):
     "See images go through a handful of tokens and come back. Needs no GPU, network or account."
     from tok1d.reports import (Item, find_images, folder, go_through, look_again, photo_note,
                                quick_candidates, summary, tokenizer, what_was_written, write_look)

@@ -140,8 +140,8 @@ def quick_candidates(model, images:int)->int:
 
 # %% ../nbs/80_reports.ipynb #551d6362
 def token_steps(model)->list[int]:
-    "Numbers of tokens to decode from: 1, 2, 4, 8, 16 and all"
-    few = (1,2,4,8,16) if getattr(model, 'any_length', False) else ()  # a grid must be whole
+    "Numbers of tokens to decode from: powers of two, and all"
+    few = (1,2,4,8,16,32,64) if getattr(model, 'any_length', False) else ()  # a grid must be whole
     return sorted({k for k in few if k<model.num_tokens} | {model.num_tokens})
 
 def through(model, squares:list[Square], candidates:int=0, show:bool=True)->list[Through]:
@@ -165,7 +165,7 @@ def through(model, squares:list[Square], candidates:int=0, show:bool=True)->list
 # %% ../nbs/80_reports.ipynb #6031e112
 def go_through(model, items:list[Item], skipped:list[str], candidates:int=0,
                pad:bool=False)->list[Through]:
-    "Read and encode `items`, and decode them from 1, 2, 4, 8, 16 and all tokens"
+    "Read and encode `items`, and decode them from 1, 2, 4, … and all tokens"
     out = []
     for squares in read_batches(items, model.image_size, skipped, pad=pad):
         out += through(model, squares, candidates, show=len(out)<MAX_ROWS)

@@ -1,6 +1,6 @@
 """How many tokens does an image need? A Gradio page over `tok1d.explore`.
 
-    python demos/token_count/app.py [--model tok1d-tiny-vq] [--host 127.0.0.1] [--port 7860]
+    python demos/token_count/app.py [--model tok1d-tiny-vq128] [--host 127.0.0.1] [--port 7860]
 """
 import sys
 from pathlib import Path
@@ -21,6 +21,7 @@ PSNR = (' **PSNR** says how close the reconstruction is: at 20 dB a picture is r
 SEARCH = ('Try four codes for each token and let the decoder judge: slower, and closer to the '
           'image.')
 WHOLE = 'Put it on a white square instead of cutting out its centre.'
+SHIPPED = 'tok1d-tiny-vq128'
 launch = common.serve
 
 
@@ -29,7 +30,7 @@ def build(model=None, # Tokenizer; the shipped one when None
           name=None, # What the model is called
          ):
     "The page, ready to `launch`"
-    model, name = common.given(model, name)
+    model, name = common.given(model, name, SHIPPED)
     n, examples = model.num_tokens, [*photos(), *samples()]
     explore = Counts(model, name, examples).explore
 

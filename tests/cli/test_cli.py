@@ -485,9 +485,9 @@ def test_quickstart_for_real(tmp_path):
         'outputs/quickstart/reconstructions.png','outputs/quickstart/tokens.json']
     assert 'outputs/quickstart/reconstructions.png' in r.stdout and '100%' in r.stderr
     d = json.loads((tmp_path/'outputs/quickstart/tokens.json').read_text())
-    assert d['bits_per_image']==320 and all(
-        len(i['ids'])==32 and list(i['psnr'])==['1','2','4','8','16','32']
-        for i in d['images'])
+    counts = ['1','2','4','8','16','32','64','128']
+    assert d['bits_per_image']==1280
+    assert all(len(i['ids'])==128 and list(i['psnr'])==counts for i in d['images'])
     mean = list(d['mean_psnr'].values())
     assert mean==sorted(mean), mean
     assert d['search']==4 and d['mean_psnr']['32']>mean_psnr(

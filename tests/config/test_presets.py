@@ -34,7 +34,7 @@ DIGESTS = {
     'titok_ll32_vae': '005c88635838', 'titok_s128_stage1': '9018d3c624a7',
     'titok_s128_stage2': '857aed188be3', 'titok_sl256_vq': '64dde0480274',
     'titok_tiny_debug': 'e519d74b1633', 'titok_tiny_fsq': '88df01553e09',
-    'titok_tiny_residual': 'ece2123f4ed4', 'titok_tiny_stage1': '7df7d338f96b',
+    'titok_tiny_residual': 'c0abe74eaea5', 'titok_tiny_stage1': '7df7d338f96b',
     'titok_tiny_stage2': '7807758902eb',
     'titok_tiny_vae': 'e0aae95a1b88', 'titok_tiny_vq': '817904b9b57a',
     'vqgan_tiny': 'ba51cf1620a5',

@@ -40,5 +40,5 @@ def test_twenty_at_once(tmp_path):
         with ThreadPoolExecutor(VISITORS) as pool: got = list(pool.map(visit, range(VISITORS)))
         memory = server.memory_info().rss
     assert [caption for _, caption, _ in got] == [f'seed {i}' for i in range(VISITORS)]
-    assert all(f'{1+i} of 32' in said and frames == 3 for i, (said, _, frames) in enumerate(got))
+    assert all(f'{1+i} of 128' in said and frames == 3 for i, (said, _, frames) in enumerate(got))
     assert memory < MOST

@@ -47,7 +47,7 @@ def test_runs_as_it_is(folder, tmp_path):
     env = dict(PYTHONPATH=str(tmp_path), HF_HOME=str(tmp_path))
     with serving(folder/'app.py', cwd=tmp_path, env=env) as url:
         client = Client(url, verbose=False)
-        assert '5 of 32' in client.predict(handle_file(picture), 5, api_name='/explore')[3]
+        assert '5 of 128' in client.predict(handle_file(picture), 5, api_name='/explore')[3]
         drawn = client.predict('tok1d-tiny-maskgit', 'critters', '', 1, 1, 2, 1., 1.,
                                api_name='/generate')
     assert drawn[0][0]['caption'] == 'seed 1'

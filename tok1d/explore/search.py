@@ -104,6 +104,12 @@ def search(model:nn.Module, # Tokenizer with a codebook
                                      weight, text, bf16)
         yield SearchStep(i, tokens, error)
 
+# %% ../../nbs/explore/15_search.ipynb #e045455e
+def _followed(model, images, tokens, k):
+    "All `k` tokens, if those that were searched are only the first line"
+    if k<=tokens.shape[1]: return tokens
+    with measuring(model): return model.encode(images.to(model.device), first=tokens).tokens[:,:k]
+
 # %% ../../nbs/explore/15_search.ipynb #ed6849c1
 def encode_best(model:nn.Module, # Tokenizer with a codebook
                 images:Tensor, # `b 3 h w` in [0, 1], at the model's size
@@ -115,15 +121,17 @@ def encode_best(model:nn.Module, # Tokenizer with a codebook
                 progress:bool=False, # Show a progress bar?
                 **kwargs, # `prefix` and `bf16`, see `search`
                )->Tensor: # `b k`, on the device of `images`
-    "The tokens at the end of a `search`"
+    "The tokens at the end of a `search`; of several lines, those after the first follow it"
     batch_size,passes = whole('batch_size', batch_size, 1),whole('passes', passes, 1)
-    parts,out = images.split(batch_size),[]
+    parts,out,k = images.split(batch_size),[],check_count(model, k)
     texts = [None]*len(parts) if text is None else text.split(batch_size)
-    with tqdm(total=len(parts)*check_count(model, k)*passes, desc='search', unit='token',
+    first = min(k, model.num_tokens//getattr(model, 'lines', 1))
+    with tqdm(total=len(parts)*first*passes, desc='search', unit='token',
               disable=not progress) as bar:
         for x,t in zip(parts, texts):
-            for found in search(model, x, candidates, passes, k, text=t, **kwargs): bar.update()
-            out.append(found.tokens.to(images.device))
+            for found in search(model, x, candidates, passes, first, text=t, **kwargs):
+                bar.update()
+            out.append(_followed(model, x, found.tokens, k).to(images.device))
     return torch.cat(out)
 
 # %% ../../nbs/explore/15_search.ipynb #1c90a6c4

@@ -43,6 +43,8 @@ DEFAULT = 'tok1d-tiny-vq'
 _embedded = [
     Pretrained(DEFAULT, 'TiTok', 32, 1024, None, True,
                '64 px, elastic: decodes from any number of tokens'),
+    Pretrained('tok1d-tiny-vq128', 'ResidualTiTok', 128, 1024, None, True,
+               f'64 px, elastic: the tokens of {DEFAULT}, and three further lines'),
     Pretrained('tok1d-tiny-vae', 'TiTok', 32, None, None, True,
                '64 px, elastic, 16 channels per token'),
     Pretrained('tok1d-tiny-vqgan', 'PixelVQGAN', 64, 1024, None, True,

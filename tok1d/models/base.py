@@ -356,6 +356,8 @@ class BaseTokenizer(BaseModel):
     "A model that turns images into tokens and back, with a bottleneck `quantize`"
     elastic = False # Was it trained to decode any prefix of its tokens?
     any_length = True # Does `decode` take fewer tokens than it has? A grid must be whole
+    lines = 1 # Lines of tokens, each written once the picture of those before it is there
+    lines = 1 # Lines of tokens, each written once the picture of those before it is there
     stage = 0 # 1 or 2 of a two-stage training, whose tokens are fixed in the second
     @property
     def codebook_size(self)->int|None:

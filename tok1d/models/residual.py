@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LineNetwork', 'ResidualTiTok', 'begin_as_first', 'FirstLine']
 
-# %% ../../nbs/models/42_residual.ipynb #7d4da820
+# %% ../../nbs/models/42_residual.ipynb #4f62a8a3
 import re,torch
 from typing import NamedTuple
 from torch import nn,Tensor
@@ -16,7 +16,7 @@ from .base import Encoded,Reconstructed
 from .layers import init_linear
 from .titok import TiTok,TiTokDecoder,TiTokEncoder
 
-# %% ../../nbs/models/42_residual.ipynb #10fdee29
+# %% ../../nbs/models/42_residual.ipynb #78517d00
 class LineNetwork(nn.Module):
     "A line of tokens for what a draft leaves out, and a better draft from them"
     def __init__(self,
@@ -38,7 +38,7 @@ class LineNetwork(nn.Module):
         nn.init.zeros_(self.encoder.patch_embed.weight[:,3:])
         nn.init.zeros_(self.draft_embed.weight)
 
-# %% ../../nbs/models/42_residual.ipynb #095a65bd
+# %% ../../nbs/models/42_residual.ipynb #7a64dd45
 @patch
 def latents(self:LineNetwork,
             images:Tensor, # `b 3 h w` in [0, 1]
@@ -58,7 +58,7 @@ def paint(self:LineNetwork,
     under = self.draft_embed(draft-.5).flatten(2).transpose(1,2)  # b g² w
     return draft + self.decoder(z, alive, under=under)/self.gain
 
-# %% ../../nbs/models/42_residual.ipynb #a76f814f
+# %% ../../nbs/models/42_residual.ipynb #0fb6c650
 class ResidualTiTok(TiTok):
     "A TiTok whose line of tokens is continued by further lines (residual coding, Lee et al. 2022)"
     def __init__(self,
@@ -80,7 +80,7 @@ class ResidualTiTok(TiTok):
             net.transformer.recompute = self.config.training.grad_checkpointing
         self.register_load_state_dict_pre_hook(begin_as_first)
 
-# %% ../../nbs/models/42_residual.ipynb #074dedb1
+# %% ../../nbs/models/42_residual.ipynb #3ddaed80
 def _own_layer(name, deep, mine): # Layers of the first line's network, and of this one
     "Where a tensor goes in a network of `mine` layers: the first layer and the last ones stay"
     net,layer,rest = re.fullmatch(r'(\w+\.transformer)\.(\d+)\.(.+)', name).groups()
@@ -102,16 +102,17 @@ def begin_as_first(model:'ResidualTiTok', sd:dict, prefix:str, *args):
         elif new.shape==old.shape: new = old.clone()
         sd[f'residual.{name}'] = new
 
-# %% ../../nbs/models/42_residual.ipynb #7362f0ae
+# %% ../../nbs/models/42_residual.ipynb #ebd82d9e
 class FirstLine(NamedTuple):
     "What the finished tokenizer makes of images"
     encoded:Encoded
     draft:Tensor # Its reconstruction, `b 3 h w` in [0, 1]
 
 @patch
-def _first(self:ResidualTiTok, images):
-    "The first line and the draft that it decodes to"
+def _first(self:ResidualTiTok, images, tokens=None):
+    "The first line, with other `tokens` if any are given, and the draft that it decodes to"
     enc = TiTok.encode(self, images)
+    if tokens is not None: enc = enc._replace(tokens=tokens, z=self.quantize.decode(tokens))
     return FirstLine(enc, self.decoder(enc.z).clamp(0, 1))
 
 @patch
@@ -121,15 +122,16 @@ def _next(self:ResidualTiTok, images, draft):
     tokens,z,aux = self.quantize(raw)
     return Encoded(tokens, z.to(raw.dtype), {**aux, 'latents': raw})
 
-# %% ../../nbs/models/42_residual.ipynb #fc579221
+# %% ../../nbs/models/42_residual.ipynb #d38ec166
 @patch
 def encode(self:ResidualTiTok,
            images:Tensor, # `b 3 h w` in [0, 1], at the model's image size
            sample:bool=False, # Ignored: codes are not drawn at random
            generator:torch.Generator|None=None, # Ignored
+           first:Tensor|None=None, # Ids of the first line, `b n`; the encoder's own if not given
           )->Encoded: # `b n·lines` ids, their vectors, losses and latents
     "All lines of each image, one after the other"
-    enc,draft = self._first(images)
+    enc,draft = self._first(images, first)
     lines = [enc]
     for i in range(1, self.lines):
         if i>1: draft = self.residual.paint(lines[-1].z, draft).clamp(0, 1)
@@ -139,7 +141,7 @@ def encode(self:ResidualTiTok,
     losses = {k: sum(l.aux[k] for l in lines)/len(lines) for k in enc.aux if k!='latents'}
     return Encoded(tokens, z, {**losses, 'latents': latents})
 
-# %% ../../nbs/models/42_residual.ipynb #9be4326a
+# %% ../../nbs/models/42_residual.ipynb #e27cbff8
 @patch
 def _canvas(self:ResidualTiTok, z, alive=None, text=None):
     "The picture of vectors `b n d`, line by line"
@@ -152,7 +154,7 @@ def _canvas(self:ResidualTiTok, z, alive=None, text=None):
         x = better
     return x
 
-# %% ../../nbs/models/42_residual.ipynb #1fce30fb
+# %% ../../nbs/models/42_residual.ipynb #04f6d584
 @patch
 def sample_keep(self:ResidualTiTok,
                 b:int, # Images
@@ -173,7 +175,7 @@ def _drafts(self:ResidualTiTok, images, before):
         draft = draft.masked_scatter(more[:,None,None,None], better.to(draft))
     return draft
 
-# %% ../../nbs/models/42_residual.ipynb #3c8f9cdb
+# %% ../../nbs/models/42_residual.ipynb #90247e17
 @patch
 def forward(self:ResidualTiTok,
             images:Tensor, # `b 3 h w` in [0, 1]
@@ -200,7 +202,7 @@ def train(self:ResidualTiTok, mode:bool=True):
     for m in self.encoder,self.decoder,self.quantize: m.eval()
     return self
 
-# %% ../../nbs/models/42_residual.ipynb #a50c8f8d
+# %% ../../nbs/models/42_residual.ipynb #00bd93ef
 @patch
 def _grids(self:ResidualTiTok):
     "As for a TiTok, and the networks of the further lines"
@@ -208,7 +210,7 @@ def _grids(self:ResidualTiTok):
     first = TiTok._grids(self)
     return first+[(net,side) for net,(_,side) in zip(lines, first)]
 
-# %% ../../nbs/models/42_residual.ipynb #1460e9f8
+# %% ../../nbs/models/42_residual.ipynb #1e281880
 register(Family('ResidualTiTok', 'tok1d.models.residual.ResidualTiTok', asks=lambda cfg: False,
                 signs=('latent_tokens', 'residual.latent_tokens'),
                 recipe='tok1d.train.tasks.tokenizer_recipe', paper='RQ-VAE, arXiv 2203.01941'))
