@@ -426,7 +426,7 @@ class VQGANKeys:
 @dataclass
 class ResidualKeys:
     "Lines of tokens after the first, each for what the picture so far leaves out"
-    lines: int = opt(4, 'Lines of `model.vq_model.num_latent_tokens` tokens, with the first', gt=0,
+    lines: int = opt(4, 'Lines of `model.vq_model.num_latent_tokens` tokens, with the first', ge=2,
                      le=DEEPEST)
     vit_model_size: str = opt('tiny', 'Size of the encoder and of the decoder of further lines',
                               form=_SIZE_FORM)

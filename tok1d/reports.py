@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['MAX_ROWS', 'Item', 'find_images', 'Square', 'read_square', 'read_squares', 'read_batches', 'report_skipped',
-           'report_cropped', 'Through', 'tokens_of', 'quick_candidates', 'token_steps', 'through', 'go_through',
-           'row_name', 'grid', 'picture', 'mean_psnr', 'as_json', 'rounded', 'image_report', 'token_report',
-           'psnr_table', 'summary', 'photo_note', 'tokenizer', 'folder', 'write_look', 'refine', 'look_again',
-           'what_was_written', 'free', 'size_of', 'encode_images', 'named_by', 'free_paths', 'write_images',
-           'draw_plan', 'numbered', 'result_folder', 'clear_result', 'label_name', 'picture_file', 'write_drawn',
-           'class_table', 'what_was_drawn', 'ModelLine', 'model_line', 'model_table', 'bench_table']
+           'report_cropped', 'Through', 'tokens_of', 'quick_candidates', 'through', 'go_through', 'row_name', 'grid',
+           'picture', 'mean_psnr', 'as_json', 'rounded', 'image_report', 'token_report', 'psnr_table', 'summary',
+           'photo_note', 'tokenizer', 'folder', 'write_look', 'refine', 'look_again', 'what_was_written', 'free',
+           'size_of', 'encode_images', 'named_by', 'free_paths', 'write_images', 'draw_plan', 'numbered',
+           'result_folder', 'clear_result', 'label_name', 'picture_file', 'write_drawn', 'class_table',
+           'what_was_drawn', 'ModelLine', 'model_line', 'model_table', 'bench_table']
 
 # %% ../nbs/80_reports.ipynb #bf572ea2
 import json,re,sys,warnings
@@ -139,22 +139,17 @@ def quick_candidates(model, images:int)->int:
     return 4 if model.codebook_size and model.num_parameters()<2e7 and images<=64 else 0
 
 # %% ../nbs/80_reports.ipynb #551d6362
-def token_steps(model)->list[int]:
-    "Numbers of tokens to decode from: powers of two, and all"
-    few = (1,2,4,8,16,32,64) if getattr(model, 'any_length', False) else ()  # a grid must be whole
-    return sorted({k for k in few if k<model.num_tokens} | {model.num_tokens})
-
 def through(model, squares:list[Square], candidates:int=0, show:bool=True)->list[Through]:
     """Encode and decode a batch of images
 
     Without `show` only the PSNR is kept, so that a folder of thousands fits into memory.
     """
     import torch
-    from tok1d.eval.reconstruction import decode_pixels,measuring,psnr
+    from tok1d.eval.reconstruction import decode_pixels,measuring,psnr,usual_counts
     x = torch.stack([s.pixels for s in squares])
     with measuring(model):
         tokens = tokens_of(model, x, candidates)
-        decoded = {k: decode_pixels(model, tokens[:,:k]).cpu() for k in token_steps(model)}
+        decoded = {k: decode_pixels(model, tokens[:,:k]).cpu() for k in usual_counts(model)}
     db = {k: psnr(y, x).tolist() for k,y in decoded.items()}
     def one(i):
         pictures = {k: y[i] for k,y in decoded.items()} if show else {}

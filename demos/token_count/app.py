@@ -10,6 +10,7 @@ import demo_common as common  # before gradio, which would report its use
 
 import gradio as gr
 from tok1d.data.embedded import photos, samples
+from tok1d.hub.pretrained import LONGEST
 from tok1d.reports import tokenizer as opened
 from token_count.counts import Counts
 
@@ -21,7 +22,6 @@ PSNR = (' **PSNR** says how close the reconstruction is: at 20 dB a picture is r
 SEARCH = ('Try four codes for each token and let the decoder judge: slower, and closer to the '
           'image.')
 WHOLE = 'Put it on a white square instead of cutting out its centre.'
-SHIPPED = 'tok1d-tiny-vq128'
 launch = common.serve
 
 
@@ -30,7 +30,7 @@ def build(model=None, # Tokenizer; the shipped one when None
           name=None, # What the model is called
          ):
     "The page, ready to `launch`"
-    model, name = common.given(model, name, SHIPPED)
+    model, name = common.given(model, name, LONGEST)
     n, examples = model.num_tokens, [*photos(), *samples()]
     explore = Counts(model, name, examples).explore
 

@@ -15,10 +15,9 @@ from pages import pixels, serving, settled, until
 from tok1d.data.embedded import photos
 from tok1d.explore.show import bits_text, psnr_text, view_pictures
 from tok1d.explore.tokens import TokenImage, explore_tokens
-from tok1d.hub.pretrained import load
+from tok1d.hub.pretrained import LONGEST, load
 
 APP = Path(__file__).parents[2]/'demos/token_count/app.py'
-MODEL = 'tok1d-tiny-vq128'  # of this tab, unless another is asked for
 
 @pytest.fixture
 def files(tmp_path):
@@ -34,7 +33,7 @@ def explore(client, path, k): return client.predict(handle_file(path), k, api_na
 
 def test_client_sees_what_a_call_computes(client, files):
     "The page adds nothing to `explore_tokens`: pictures equal to the pixel, figures to the letter"
-    view = explore_tokens(load(MODEL), files[0], 5)
+    view = explore_tokens(load(LONGEST), files[0], 5)
     *pictures, stats, ids, curve, line, note, code = explore(client, files[0], 5)
     for got, expected in zip(pictures, view_pictures(view)):
         assert Image.open(got).convert('RGB').tobytes() == expected.convert('RGB').tobytes()
@@ -44,7 +43,7 @@ def test_client_sees_what_a_call_computes(client, files):
     assert line.replace(' ', ', ') in code and compile(code, 'code', 'exec')
 
 def test_search(client, files):
-    ti = TokenImage.from_image(load(MODEL), files[0])
+    ti = TokenImage.from_image(load(LONGEST), files[0])
     best = ti.searched(4)
     assert best.psnr() > ti.psnr()
     got = client.predict(handle_file(files[0]), len(best), True, api_name='/explore')
@@ -166,7 +165,7 @@ def test_page(url, browser, files, tmp_path):
            'an arrow key changes the reconstruction')
     until(lambda: '9 of' in page.locator('#stats').inner_text(), 'the figures follow')
     assert pixels(img['original']) == original
-    assert page.locator('#ids span').filter(has_text='·').count() == load(MODEL).num_tokens - 9
+    assert page.locator('#ids span').filter(has_text='·').count() == load(LONGEST).num_tokens - 9
 
     change('original',
            page.locator('#examples button[aria-label="coffee"]').click,

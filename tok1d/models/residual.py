@@ -89,8 +89,8 @@ def _own_layer(name, deep, mine): # Layers of the first line's network, and of t
 
 def begin_as_first(model:'ResidualTiTok', sd:dict, prefix:str, *args):
     "Before `sd` is loaded: weights of a first line alone give the further lines a copy"
-    first = [k for k in sd if k.startswith(('encoder.','decoder.','latent_tokens'))]
     if any(k.startswith('residual.') for k in sd): return
+    first = [k for k in sd if k.startswith(('encoder.','decoder.','latent_tokens'))]
     own,mine = model.residual.state_dict(),len(model.residual.encoder.transformer)
     for k in first:
         deep = len(getattr(model, k.split('.')[0]).transformer) if '.transformer.' in k else 0
@@ -136,8 +136,9 @@ def encode(self:ResidualTiTok,
     for i in range(1, self.lines):
         if i>1: draft = self.residual.paint(lines[-1].z, draft).clamp(0, 1)
         lines.append(self._next(images, draft))
-    tokens,z,latents = (torch.cat(parts, 1) for parts in zip(
-        *((l.tokens, l.z, l.aux['latents']) for l in lines)))
+    tokens = torch.cat([l.tokens for l in lines], 1)
+    z = torch.cat([l.z for l in lines], 1)
+    latents = torch.cat([l.aux['latents'] for l in lines], 1)
     losses = {k: sum(l.aux[k] for l in lines)/len(lines) for k in enc.aux if k!='latents'}
     return Encoded(tokens, z, {**losses, 'latents': latents})
 
