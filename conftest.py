@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from configparser import ConfigParser
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -19,17 +20,28 @@ import pytest
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT/'tests/support'))  # what tests of several rooms share
+from ranks import ctx as forkserver
+
 pytest_plugins = ['tabs']
 # seconds a notebook may take; the slowest needs a tenth of it, the rest is for busy machines
 TIMEOUT = 900
-PRELOAD = ['torch', 'torchvision', 'torchmetrics', 'open_clip', 'matplotlib.pyplot', 'execnb.shell',
-           'nbdev.process']
-# pages that train, draw or measure for a minute or more; `--run long` runs them
+# Pages that take long: they train, draw or measure for a minute or more, or for ten seconds where
+# tests of their room prove as much. `--run long` runs them, and so does naming one.
 LONG = {'tutorials/20_train_your_own', 'tutorials/30_generate', 'tutorials/35_inside_a_generation',
         'tutorials/40_captions', 'tutorials/45_edit_and_infill',
         'tutorials/50_combinations', 'tutorials/55_without_training', 'tutorials/57_grid_or_line',
         'tutorials/60_add_your_own',
-        'sample/80_bench', 'ops/50_bench', 'train/80_bench', 'dev/10_checks', 'dev/30_on_gpu'}
+        'sample/80_bench', 'ops/50_bench', 'train/80_bench', 'dev/10_checks', 'dev/30_on_gpu',
+        # tests/demos asks the same of the pages that call them, tests/explore and tests/sample more
+        'explore/15_search', 'explore/18_generate', 'explore/19_microscope', 'explore/22_film',
+        'explore/25_optimize', 'explore/34_workbench', 'explore/36_rates', 'explore/38_generation',
+        'explore/39_scope',
+        # tests/train, tests/eval, tests/cli
+        'train/30_tasks', 'train/35_generators', 'train/37_maskgen', 'train/38_text_tower',
+        'train/50_callbacks', 'train/60_run', 'howto/30_train_on_a_folder', 'howto/60_cluster',
+        'eval/40_sampling', 'eval/60_commands', '90_cli',
+        # tests/ops, tests/models
+        'ops/10_nearest', 'ops/20_adaln', 'ops/30_guided', 'ops/40_skinny', 'models/75_diffloss'}
 
 def skipped_flags():
     """Cells with these directives are not run
@@ -46,7 +58,7 @@ def pytest_addoption(parser):
         help=f'comma-separated flags to run all the same, of {sorted(skipped_flags())}')
 
 def pytest_configure(config):
-    config.addinivalue_line('markers', 'long: takes a minute or more; skipped unless --run long')
+    config.addinivalue_line('markers', 'long: takes long; skipped unless it is named, or --run long')
     # before anything imports huggingface_hub, which reads it once: no test waits for a network
     os.environ['HF_HUB_OFFLINE'] = '1'
     if 'PYTEST_XDIST_WORKER' not in os.environ: clean_up_after(config)
@@ -95,8 +107,18 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: not for_readers(item.path))
     if 'long' in run_flags(config): return
     for item in items:
-        if item.get_closest_marker('long'):
-            item.add_marker(pytest.mark.skip(reason='long: pytest --run long'))
+        if item.get_closest_marker('long') and not named(item, config):
+            item.add_marker(pytest.mark.skip(reason='long: name it, or pytest --run long'))
+
+def named(item, config):
+    "Does the command line name this very test, or a notebook of which nothing else is run?"
+    path,name = item.nodeid.split('::', 1)
+    asked = {item.nodeid, f'{path}::{name.partition("[")[0]}'}
+    if path.endswith('.ipynb') and notebook_name(item.path) in LONG: asked.add(path)
+    return any(os.path.relpath(config.invocation_params.dir/arg, ROOT) in asked
+               for arg in config.args)
+
+def notebook_name(path): return path.relative_to(ROOT/'nbs').with_suffix('').as_posix()
 
 def hidden(cell):
     "Does the page show nothing of this cell?"
@@ -165,8 +187,7 @@ class NotebookItem(pytest.Item):
         # must be set before torchvision imports Triton
         early = 'TRITON_INTERPRET' in self.path.read_text(encoding='utf-8')
         # the server imports torch once; each notebook still has a process of its own
-        ctx = mp.get_context('spawn' if early else 'forkserver')
-        if not early: ctx.set_forkserver_preload(PRELOAD)
+        ctx = mp.get_context('spawn') if early else forkserver
         here, there = ctx.Pipe(duplex=False)
         skip = skipped_flags() - run_flags(self.config) - self.flags
         child = ctx.Process(target=in_child, args=(there, self.path, skip))
@@ -186,7 +207,7 @@ class NotebookItem(pytest.Item):
 
 class NotebookFile(pytest.File):
     def collect(self):
-        name = self.path.relative_to(ROOT/'nbs').with_suffix('').as_posix()
+        name = notebook_name(self.path)
         if name not in LONG: yield NotebookItem.from_parent(self, name='run')
         if name in LONG or '"#| long' in self.path.read_text(encoding='utf-8'):
             whole = NotebookItem.from_parent(self, name='whole', flags=['long'])
@@ -230,6 +251,12 @@ def browser():
         yield open_page
         chrome.close()
     assert not external, f'asked for from outside: {sorted(external)}'
+
+@pytest.fixture(scope='session')
+def common():
+    "What the demos share; importing it imports Gradio, which takes seconds"
+    sys.path.insert(0, str(ROOT/'demos'))
+    return import_module('demo_common')
 
 @pytest.fixture(scope='module')
 def call():

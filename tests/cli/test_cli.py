@@ -417,6 +417,7 @@ def test_ascii_terminal(args):
     r = subprocess.run([sys.executable, '-m', 'tok1d', *args], env=env, capture_output=True)
     assert b'Traceback' not in r.stderr and r.returncode in (0,1,2)
 
+@pytest.mark.long
 def test_broken_backend(pets, tmp_path):
     "A plotting backend that is set and does not work has no say in a training"
     env = dict(os.environ, MPLBACKEND='module://not_installed', PYTHONIOENCODING='ascii')
@@ -454,6 +455,7 @@ def test_train_then_use(pets, tmp_path):
     tok1d('decode', tmp_path/'t.json', '-o', tmp_path/'back')
     assert files(tmp_path/'back')==['dog.png','tom.png']
 
+@pytest.mark.long
 def test_demo_answers(models):
     "The page comes up on the port asked for, on this machine alone"
     with socket.socket() as s:

@@ -40,6 +40,7 @@ def test_licences_are_those_of_the_definitions():
                                          'CC-BY-4.0': 'CC BY 4.0'}[s['licence']]
         assert s['author'] in meta['creator']['name']
 
+@pytest.mark.long
 def test_build_is_repeatable_and_resumes(tmp_path):
     """Three drawings
 

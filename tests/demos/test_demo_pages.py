@@ -174,6 +174,7 @@ def test_ways_that_are_none(url, how, steps, order):
 
 # by hand
 
+@pytest.mark.long
 def test_by_hand(url, browser, files, tmp_path):
     page = browser(url)
     tab = lambda name: page.get_by_role('tab', name=name).click()
@@ -226,6 +227,7 @@ def test_by_hand(url, browser, files, tmp_path):
     page.locator('#draw-class').wait_for(state='hidden')
     page.screenshot(path=tmp_path/'draw.png')
 
+@pytest.mark.long
 def test_workbench_by_hand(url, browser, tmp_path):
     page = browser(url)
     page.get_by_role('tab', name='Workbench').click()
@@ -263,6 +265,7 @@ def test_states_that_are_none(url, state):
                 dict(data=[state], fn_index=load_one['id'], session_hash='me'))
     assert 'Traceback' not in said and 'error' in said.lower()
 
+@pytest.mark.long
 def test_a_link_restores(url, browser):
     page = browser(f'{url}/?tab=generation&model=tok1d-tiny-rar&label=planets&seed=5&count=2'
                    '&guidance=2.5')
@@ -280,6 +283,7 @@ def test_a_link_restores(url, browser):
     assert page.locator('#draw-model input').input_value() == 'tok1d-tiny-maskgit'
     assert page.locator('#draw-count input').first.input_value() == '4'
 
+@pytest.mark.long
 def test_pages_fit(url, browser):
     "Nothing hangs out of any tab, on a phone or on a desk; of the first, see `test_page_fits`"
     page = browser(url, width=400)

@@ -1,6 +1,4 @@
 "Saved states of the workbench's page: a large picture fits, and what does not is told why"
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,10 +7,7 @@ from tok1d.config import load_config
 from tok1d.explore.tokens import TokenImage
 from tok1d.models.titok import TiTok
 
-sys.path.insert(0, str(Path(__file__).parents[2]/'demos'))
-import demo_common as common
-
-def test_noise_of_256_pixels_fits():
+def test_noise_of_256_pixels_fits(common):
     "The picture that compresses worst, with the tokens of a VAE"
     model = TiTok(load_config('titok_tiny_vae')).eval()
     ti = TokenImage.from_image(model, torch.rand(3, 64, 64))
@@ -20,7 +15,7 @@ def test_noise_of_256_pixels_fits():
     text = TokenImage.to_json(large)
     assert len(text) > 200_000 and common.saved_state(text) is text
 
-def test_what_is_too_long():
+def test_what_is_too_long(common):
     with pytest.raises(ValueError, match=r'has 2,000,001 letters, .* at most 2,000,000'):
         common.saved_state(' '*(common.LONGEST+1))
     for nothing in (None, 3, ['{}']): assert common.saved_state(nothing) == ''

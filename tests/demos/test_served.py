@@ -1,5 +1,4 @@
 "A picture that several visitors are shown at once is never half written"
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,10 +7,7 @@ import pytest
 
 from tok1d.data.embedded import photos
 
-sys.path.insert(0, str(Path(__file__).parents[2]/'demos'))
-import demo_common as common
-
-def test_whole_whenever_it_is_read(tmp_path):
+def test_whole_whenever_it_is_read(common, tmp_path):
     picture = photos()[0][1].resize((256, 256))
     path = Path(common.served(picture, tmp_path))
     whole = path.read_bytes()
@@ -21,10 +17,10 @@ def test_whole_whenever_it_is_read(tmp_path):
     assert {job.result() for job in writing} == {str(path)}
     assert [*path.parent.iterdir()] == [path]
 
-def test_what_is_no_picture_stays():
+def test_what_is_no_picture_stays(common):
     assert [common.served(x, 'nowhere') for x in ('a path', None)] == ['a path', None]
 
-def test_uploads_go_with_the_server(monkeypatch, tmp_path):
+def test_uploads_go_with_the_server(common, monkeypatch, tmp_path):
     "What `test_alone` sees of a real one: the folder of uploads is removed at the end"
     at_end = []
     monkeypatch.setenv('GRADIO_TEMP_DIR', 'restored')
@@ -38,7 +34,7 @@ def test_uploads_go_with_the_server(monkeypatch, tmp_path):
     for f, args, kw in at_end: f(*args, **kw)
     assert not folder.exists()
 
-def test_removed_while_somebody_writes(tmp_path):
+def test_removed_while_somebody_writes(common, tmp_path):
     "Threads of a busy server may add a file while its folder is being deleted"
     folder = tmp_path/'uploads'
     folder.mkdir()

@@ -72,6 +72,7 @@ def test_what_leaves(dry):
         assert f'titok_tiny_debug/{needed}' in inside
     assert any('/previews/' in name for name in inside)
 
+@pytest.mark.long
 def test_without_the_large_ones(tmp_path):
     "Imports alone, of all that a run imports"
     code = ('import tok1d.dev.on_gpu as g; g.all_jobs(dict(dry=True, train=[], only=[], data=None, '

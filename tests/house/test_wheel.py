@@ -25,6 +25,7 @@ def wheel(tmp_path_factory):
     path, = tmp.glob('*.whl')
     return path
 
+@pytest.mark.long
 def test_holds_the_package(wheel):
     here = {p.relative_to(ROOT).as_posix() for p in (ROOT/'tok1d').rglob('*')
             if p.is_file() and not {'__pycache__', '.ipynb_checkpoints'} & set(p.parts)}
@@ -34,6 +35,7 @@ def test_holds_the_package(wheel):
         assert any(name.startswith(needed) for name in there), needed
     assert any(name.endswith('/licenses/LICENSE') for name in there)
 
+@pytest.mark.long
 def test_holds_the_demos(wheel, tmp_path):
     "`tok1d demo` finds each of them in an installed wheel, far from any checkout"
     zipfile.ZipFile(wheel).extractall(tmp_path/'site')
@@ -47,8 +49,10 @@ def test_holds_the_demos(wheel, tmp_path):
     for script in [*(ROOT/'demos').rglob('*.js'), *(ROOT/'demos').rglob('*.css')]:
         assert (tmp_path/'site/tok1d'/script.relative_to(ROOT)).is_file()
 
+@pytest.mark.long
 def test_holds_nothing_else(wheel):
     assert {name.split('/')[0].split('-')[0]
             for name in zipfile.ZipFile(wheel).namelist()} == {'tok1d'}
 
+@pytest.mark.long
 def test_size(wheel): assert wheel.stat().st_size < MAX_SIZE

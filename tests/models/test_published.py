@@ -173,6 +173,7 @@ def words(place):
         'model.vq_model.codebook_size=16', *vit('64x1x2')]
 
 
+@pytest.mark.long
 def test_tatitok_and_maskgen(place, words):
     """A text-aware tokenizer from captioned shards, then a generator over stored tokens that names
     the tokenizer's file"""

@@ -73,6 +73,7 @@ def test_log_that_cannot_be_written(data, tmp_path):
                                                                'time in this run') in said, said
 
 
+@pytest.mark.long
 def test_two_runs(data, tmp_path):
     """The second is refused while the first lives, and takes over at once when it was killed,
     workers or not"""

@@ -10,7 +10,6 @@ import torch
 from collections.abc import Callable
 from itertools import product
 from torch import nn, Tensor
-from torchmetrics.image.fid import FrechetInceptionDistance
 from ..config import Table
 from typing import NamedTuple
 
@@ -28,14 +27,15 @@ class Describe(nn.Module):
         return torch.cat([f.mean((2,3)) for f in self.net.features(x)], 1)
 
 # %% ../../nbs/eval/20_frechet.ipynb #fc24b5ac
-def feed(fd:FrechetInceptionDistance, x:Tensor, real:bool, batch_size:int=128): # `b 3 h w`
+def feed(fd:'FrechetInceptionDistance', x:Tensor, real:bool, batch_size:int=128): # `b 3 h w`
     "Update a distance with pictures in [0, 1]"
     for part in x.split(batch_size): fd.update(part.float().clamp(0, 1), real=real)
 
 def against(real:Tensor, # `b 3 h w` in [0, 1]
             describe:nn.Module, # See `Describe`
-           )->FrechetInceptionDistance: # Keeps the real pictures when it is reset
+           )->'FrechetInceptionDistance': # Keeps the real pictures when it is reset
     "A distance to the set `real`, to compare other sets with"
+    from torchmetrics.image.fid import FrechetInceptionDistance  # seconds to import
     describe.num_features = describe(real[:1]).shape[1]
     fd = FrechetInceptionDistance(describe, normalize=True, reset_real_features=False)
     feed(fd, real, True)

@@ -16,8 +16,6 @@ from fastcore.basics import patch
 from typing import NamedTuple
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.image import peak_signal_noise_ratio
-from torchmetrics.functional.image import structural_similarity_index_measure
 from ..basics import is_whole, load_image, plain, to_pil, whole
 from ..models.quantizer import usage
 from .metrics import merged
@@ -44,8 +42,8 @@ def psnr(x:Tensor, # Images, `b 3 h w`
     "Peak signal-to-noise ratio of each image, both clamped to [0, 1]"
     check_pair(x, y)
     x,y = (t.float().clamp(0, 1) for t in (x,y))
-    return peak_signal_noise_ratio(x, y, data_range=1., reduction='none',
-                                   dim=(1,2,3)).clamp(max=MAX_PSNR)
+    mse = (x-y).pow(2).mean((1,2,3))
+    return (-10*mse.log10()).clamp(max=MAX_PSNR)
 
 # %% ../../nbs/eval/10_reconstruction.ipynb #ba64ebd5
 SSIM_WINDOW = 11 # pixels, the published Gaussian window
@@ -59,6 +57,8 @@ def ssim(x:Tensor, # Images, `b 3 h w`
         raise ValueError(
             f"SSIM looks at windows of {SSIM_WINDOW} × {SSIM_WINDOW} pixels; images of "
             f"{tuple(x.shape[-2:])} are too small for it.")
+    # seconds to import, and few need it
+    from torchmetrics.functional.image import structural_similarity_index_measure
     x,y = (t.float().clamp(0, 1) for t in (x,y))
     return structural_similarity_index_measure(x, y, data_range=1.,
                                                reduction='none').reshape(len(x))

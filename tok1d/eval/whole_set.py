@@ -12,7 +12,6 @@ import torch
 from fastcore.basics import patch
 from pathlib import Path
 from torch import nn, Tensor
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 from typing import NamedTuple
 from ..data.tokens import fingerprint
 from .features import INCEPTION, Extractor, device_of, find_weights, load_extractor
@@ -34,6 +33,7 @@ def load_lpips(device=None)->nn.Module:
     if not path.is_file():
         raise ValueError(f"LPIPS is unavailable: there is no {path}. Download "
                          f"https://download.pytorch.org/models/{VGG}, and put it there")
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity  # seconds to import
     return LearnedPerceptualImagePatchSimilarity('vgg', 'sum', normalize=True).to(device)
 
 # %% ../../nbs/eval/35_whole_set.ipynb #014c297a

@@ -21,6 +21,7 @@ from safetensors.torch import load_file,save_file
 from ..basics import atomic_write
 from omegaconf import OmegaConf
 from ..config import DEEPEST,KEYS,MOST,is_path,read_path,shown,to_config,to_dict
+from .layers import without_memory
 
 # %% ../../nbs/models/05_base.ipynb #7fa4bdf0
 class Encoded(NamedTuple):
@@ -301,7 +302,7 @@ def from_tensors(cls:BaseModel,
     cfg = to_config(config or {})
     check_depth(cfg, sd)
     if not _plain(cfg, sd):
-        with torch.device('meta'): model = cls(cfg)
+        with without_memory(): model = cls(cfg)
         # checks names and shapes; copying into `meta` does nothing
         with warnings.catch_warnings(action='ignore'): model.load_tensors(sd)
         if _adopt(model, sd): return model

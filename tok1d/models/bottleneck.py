@@ -12,6 +12,7 @@ import torch
 from torch import nn,Tensor
 from fastcore.basics import patch
 from .base import Encoded
+from .layers import without_memory
 from ..plugins import load_plugins
 
 # %% ../../nbs/models/15_bottleneck.ipynb #cc62403d
@@ -88,7 +89,7 @@ def make_bottleneck(c # `config.model.vq_model`
 def bottleneck_sizes(c # `config.model.vq_model`
                     )->Bottleneck: # On the meta device
     "The bottleneck that a configuration names, for its sizes only"
-    with torch.device('meta'): return make_bottleneck(c)
+    with without_memory(): return make_bottleneck(c)
 
 def need(c, # `config.model.vq_model`
          *keys:str): # Its entries

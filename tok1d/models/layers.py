@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PLAIN_UP_TO', 'PLAIN_FROM', 'attend_plain', 'attend', 'Attention', 'MLP', 'Block', 'Transformer', 'Linear',
            'plain_linear', 'InferenceLinear', 'linear_gelu', 'int8_linear', 'packed', 'without_search', 'twin',
-           'sincos_positions', 'resize_positions', 'init_linear']
+           'sincos_positions', 'resize_positions', 'init_linear', 'Unfilled', 'without_memory']
 
 # %% ../../nbs/models/10_layers.ipynb #99ff1c2f
 import math,time
@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from ..basics import whole
 from ..ops.backend import use_op
 from ..ops.skinny import LARGEST,linear_or_plain
+from torch.overrides import TorchFunctionMode
 
 # %% ../../nbs/models/10_layers.ipynb #028b2ad9
 def attend_plain(q:Tensor, # Queries, `b nh n d`
@@ -253,3 +254,17 @@ def init_linear(m:nn.Module, # Applied to every module of a network
         nn.init.zeros_(m.bias)
     elif isinstance(m, Attention) and std is None:
         nn.init.trunc_normal_(m.in_proj_weight, std=s(m.in_proj_weight))
+
+# %% ../../nbs/models/10_layers.ipynb #f52b2e14
+class Unfilled(TorchFunctionMode):
+    "In this context, tensors are not filled with random numbers"
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(func, '__module__', '')=='torch.nn.init': return kwargs['tensor']
+        if func in (Tensor.normal_,Tensor.uniform_): return args[0]
+        return func(*args, **kwargs)
+
+@contextmanager
+def without_memory():
+    "Modules made in this context have shapes and no numbers (device `meta`)"
+    with torch.device('meta'),Unfilled(): yield

@@ -17,6 +17,7 @@ from torch import nn,Tensor
 from typing import NamedTuple
 from ..basics import atomic_write
 from .clip import READINGS,TextEncoding,build_tower,read_tower
+from .layers import without_memory
 from .tower_files import (PUBLISHED_TOWER,TOWER_WEIGHTS,TowerFiles,find_tower,
                                       save_tower_config,tower_weights)
 from .vocabulary import Vocabulary
@@ -190,7 +191,7 @@ def load(cls:TextEncoder,
         )->TextEncoder:
     "A text encoder with its weights, ready for use"
     found = find_tower(name_or_path)
-    with torch.device('meta'): tower = build_tower(found.cfg)
+    with without_memory(): tower = build_tower(found.cfg)
     own = tower.state_dict()
     sd = tower_weights(found.weights, own)
     wrong = [k for k in own if k not in sd or sd[k].shape!=own[k].shape]

@@ -16,6 +16,7 @@ from ..data.token_shards import LineSizes
 from ..data.tokens import Source, check_source, fingerprint, source
 from ..families import family_class, family_of
 from ..hub.pretrained import find, find_weights, load, tokenizer_name
+from ..models.layers import without_memory
 from ..models.text import TextEncoder
 from ..models.vqgan import PixelVQGAN
 
@@ -86,7 +87,7 @@ def load_tokenizer(cfg)->nn.Module|None: # None if none is named
 # %% ../../nbs/train/32_given.ipynb #266d9daa
 def expected(cfg)->nn.Module: # On the meta device
     "The generator that a configuration describes, for its sizes only"
-    with torch.device('meta'): return family_class(family_of(cfg))(cfg)
+    with without_memory(): return family_class(family_of(cfg))(cfg)
 
 def lines_of(model:nn.Module # A generator
             )->LineSizes:

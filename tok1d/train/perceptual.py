@@ -10,12 +10,12 @@ __all__ = ['MEAN', 'STD', 'BLOCKS', 'TORCHVISION', 'LPIPS_WEIGHTS', 'URLS', 'PER
 # %% ../../nbs/train/15_perceptual.ipynb #d418d251
 import os
 import torch, torch.nn.functional as F
-import torchvision
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from fastcore.basics import patch
 from torch import nn
+from ..models.layers import without_memory
 from ..plugins import load_plugins
 
 # %% ../../nbs/train/15_perceptual.ipynb #fc3520fa
@@ -109,8 +109,9 @@ class ConvNeXtS(Frozen):
     "Squared difference of ConvNeXt-S logits"
     def __init__(self, weights:dict): # torchvision's `convnext_small` state dict
         super().__init__()
+        import torchvision  # seconds to import
         # on the meta device, no time is lost on random weights
-        with torch.device('meta'): self.net = torchvision.models.convnext_small(weights=None)
+        with without_memory(): self.net = torchvision.models.convnext_small(weights=None)
         self.net.load_state_dict(weights, assign=True)
         self.freeze()
 
@@ -131,7 +132,8 @@ class LPIPS(Frozen):
     def __init__(self, vgg:dict, # torchvision's `vgg16` state dict
                  linear:dict): # LPIPS' five weightings, `lin0.model.1.weight` and so on
         super().__init__()
-        with torch.device('meta'): self.net = torchvision.models.vgg16(weights=None).features
+        import torchvision
+        with without_memory(): self.net = torchvision.models.vgg16(weights=None).features
         self.net.load_state_dict(
             {k.removeprefix('features.'): v
              for k,v in vgg.items() if k.startswith('features.')}, assign=True)

@@ -20,7 +20,6 @@ from pathlib import Path
 from PIL import Image
 from torch import nn, Tensor
 from torch.utils.data import DataLoader
-from torchvision.transforms.functional import ten_crop
 from tqdm.auto import tqdm
 from typing import NamedTuple
 from ..basics import atomic_write, flatten, open_image, reason, shown
@@ -79,6 +78,7 @@ def centre(s:int, flip:bool)->Variants:
 
 def crops(s:int)->Variants:
     "Four corners and the centre of an image 1.1 times as large, and their mirror images"
+    from torchvision.transforms.functional import ten_crop  # seconds to import
     big = int(s*1.1)
     names = ['top left','top right','bottom left','bottom right','centre']
     make = lambda data, seed, i: torch.stack(
