@@ -33,9 +33,9 @@ LONG = {'tutorials/20_train_your_own', 'tutorials/30_generate', 'tutorials/35_in
         'tutorials/60_add_your_own',
         'sample/80_bench', 'ops/50_bench', 'train/80_bench', 'dev/10_checks', 'dev/30_on_gpu',
         # tests/demos asks the same of the pages that call them, tests/explore and tests/sample more
-        'explore/15_search', 'explore/18_generate', 'explore/19_microscope', 'explore/22_film',
-        'explore/25_optimize', 'explore/34_workbench', 'explore/36_rates', 'explore/38_generation',
-        'explore/39_scope',
+        'explore/14_interpolate', 'explore/15_search', 'explore/18_generate',
+        'explore/19_microscope', 'explore/22_film', 'explore/25_optimize', 'explore/31_between',
+        'explore/34_workbench', 'explore/36_rates', 'explore/38_generation', 'explore/39_scope',
         # tests/train, tests/eval, tests/cli
         'train/30_tasks', 'train/35_generators', 'train/37_maskgen', 'train/38_text_tower',
         'train/50_callbacks', 'train/60_run', 'howto/30_train_on_a_folder', 'howto/60_cluster',

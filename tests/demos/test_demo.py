@@ -192,6 +192,7 @@ def test_page(url, browser, files, tmp_path):
     until(lambda: not img['reconstruction'].count() and not page.locator('#stats').inner_text(),
           'clearing clears the results')
 
+@pytest.mark.long
 def test_page_fits(url, browser):
     "Nothing hangs out of the page, and the three pictures stay side by side and square"
     page = browser(url)

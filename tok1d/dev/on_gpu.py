@@ -237,7 +237,7 @@ def supervise(make:str, settings:dict, # See `work`
         if died:
             why = why or f'its process ended with code {process.returncode}'
             journal.add(died['job'], 'failed', said=f'{why}\n{tail(log)}')
-        elif journal.done()==before and not why:
+        elif journal.done()==before and not why and time.time()<settings['end']:
             raise RuntimeError(f'the jobs could not be started:\n{tail(log)}')
     for name in set(limits)-journal.done(): journal.add(name, 'not run', said='the time was up')
     tell(journal)
