@@ -27,13 +27,16 @@ class Describe(nn.Module):
         return torch.cat([f.mean((2,3)) for f in self.net.features(x)], 1)
 
 # %% ../../nbs/eval/20_frechet.ipynb #fc24b5ac
-def feed(fd:'FrechetInceptionDistance', x:Tensor, real:bool, batch_size:int=128): # `b 3 h w`
+def feed(fd:nn.Module, # From `against`
+         x:Tensor, # `b 3 h w`
+         real:bool, # Do they belong to the set that others are compared with?
+         batch_size:int=128): # Pictures described at once
     "Update a distance with pictures in [0, 1]"
     for part in x.split(batch_size): fd.update(part.float().clamp(0, 1), real=real)
 
 def against(real:Tensor, # `b 3 h w` in [0, 1]
             describe:nn.Module, # See `Describe`
-           )->'FrechetInceptionDistance': # Keeps the real pictures when it is reset
+           )->nn.Module: # torchmetrics' `FrechetInceptionDistance`; a reset keeps the real pictures
     "A distance to the set `real`, to compare other sets with"
     from torchmetrics.image.fid import FrechetInceptionDistance  # seconds to import
     describe.num_features = describe(real[:1]).shape[1]
