@@ -44,6 +44,7 @@ def against(real:Tensor, # `b 3 h w` in [0, 1]
     feed(fd, real, True)
     return fd
 
+# %% ../../nbs/eval/20_frechet.ipynb #5f85377f
 def frechet(real:Tensor, drawn:Tensor, # `b 3 h w` in [0, 1], at least a few hundred each
             describe:nn.Module, # See `Describe`
            )->float:
