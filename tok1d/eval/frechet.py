@@ -27,10 +27,7 @@ class Describe(nn.Module):
         return torch.cat([f.mean((2,3)) for f in self.net.features(x)], 1)
 
 # %% ../../nbs/eval/20_frechet.ipynb #fc24b5ac
-def feed(fd:nn.Module, # From `against`
-         x:Tensor, # `b 3 h w`
-         real:bool, # Do they belong to the set that others are compared with?
-         batch_size:int=128): # Pictures described at once
+def feed(fd:nn.Module, x:Tensor, real:bool, batch_size:int=128): # From `against`; `b 3 h w`
     "Update a distance with pictures in [0, 1]"
     for part in x.split(batch_size): fd.update(part.float().clamp(0, 1), real=real)
 
@@ -44,7 +41,6 @@ def against(real:Tensor, # `b 3 h w` in [0, 1]
     feed(fd, real, True)
     return fd
 
-# %% ../../nbs/eval/20_frechet.ipynb #5f85377f
 def frechet(real:Tensor, drawn:Tensor, # `b 3 h w` in [0, 1], at least a few hundred each
             describe:nn.Module, # See `Describe`
            )->float:
