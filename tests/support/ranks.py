@@ -4,14 +4,14 @@ Launched together; and a toy whose every number is known.
 """
 import contextlib, multiprocessing as mp, os, socket, sys, traceback
 
-# What the server imports once, for notebooks and for runs: it is one for all, and its list cannot
-# grow once it has started. PyTorch's compiler is what the first step of an optimizer imports.
-PRELOAD = ['torch', 'torch._dynamo', 'torchvision', 'torchmetrics.functional.image',
-           'torchmetrics.image.fid', 'accelerate', 'open_clip', 'anywidget', 'matplotlib.pyplot',
-           'execnb.shell', 'nbdev.process', 'tok1d.train.run', 'tok1d.train.pretokenize',
-           'tok1d.eval.sampling', 'tok1d.eval.generation', 'tok1d.eval.whole_set']
 ctx = mp.get_context('forkserver')  # a fresh process without importing torch again
-ctx.set_forkserver_preload(PRELOAD)
+# The server is one for all, notebooks and runs, and its list cannot grow once it has started.
+# PyTorch's compiler is what the first step of an optimizer imports.
+ctx.set_forkserver_preload([
+    'torch', 'torch._dynamo', 'torchvision', 'torchmetrics.functional.image',
+    'torchmetrics.image.fid', 'accelerate', 'open_clip', 'anywidget', 'matplotlib.pyplot',
+    'execnb.shell', 'nbdev.process', 'tok1d.train.run', 'tok1d.train.pretokenize',
+    'tok1d.eval.sampling', 'tok1d.eval.generation', 'tok1d.eval.whole_set'])
 
 
 def work(target, args, env, said):
