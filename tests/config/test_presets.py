@@ -26,7 +26,7 @@ DIGESTS = {
     'tatitok_bl32_vae': '01c5067b062c', 'tatitok_bl32_vq': 'd7e6891f06f8',
     'tatitok_bl64_vae': '87decf5a6870', 'tatitok_bl64_vq': '445c0554029b',
     'tatitok_sl128_vae': '50dd09f1660a', 'tatitok_tiny_vae': 'd6df802daa12',
-    'tatitok_tiny_vq': '52877bde2bbb', 'text_tower_tiny': 'af97359d2b9c',
+    'tatitok_tiny_vq': '52877bde2bbb', 'text_tower_tiny': 'd7a03b89db01',
     'titok_b64_stage1': '9f3ae2a6ecc7', 'titok_b64_stage2': '514484c143c6',
     'titok_bl128_vae': '5890363b153c', 'titok_bl128_vq': 'b0ff822d09e1',
     'titok_bl64_vae': '90924029a78e', 'titok_bl64_vq': '1d3ad021f871',

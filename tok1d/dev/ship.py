@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['WEIGHTS', 'PLACES', 'HEAD', 'app', 'PARTS', 'OPEN', 'CLOSE', 'DIGITS', 'GUIDANCES', 'TEMPERATURES', 'stored',
-           'without_places', 'kept', 'unshared', 'shipped', 'ship', 'heading', 'line', 'held_out', 'held_out_captions',
-           'quality', 'codes_in_use', 'searched', 'measure', 'results', 'tokenizer_pictures', 'generator_pictures',
-           'pictures_of', 'figure', 'tokenizer_table', 'generator_table', 'about', 'card_part', 'with_part', 'card',
-           'recognised', 'limits', 'sweep', 'drawings', 'train_probe', 'probe']
+           'without_places', 'kept', 'unshared', 'shipped_papers', 'shipped', 'ship', 'ship_tower', 'heading', 'line',
+           'held_out', 'held_out_captions', 'quality', 'codes_in_use', 'searched', 'measure', 'results',
+           'tokenizer_pictures', 'generator_pictures', 'pictures_of', 'figure', 'tokenizer_table', 'generator_table',
+           'about', 'card_part', 'with_part', 'card', 'recognised', 'limits', 'sweep', 'drawings', 'train_probe',
+           'probe']
 
 # %% ../../nbs/dev/20_ship.ipynb #426fa55d
 import io, json, re, shutil
@@ -33,24 +34,26 @@ from ..eval.reconstruction import decode_pixels, evaluate, psnr, reconstruct
 from ..explore.search import encode_best
 from ..families import family, family_of_model
 from ..hub.pretrained import find_weights, load, load_pipeline
+from ..models.base import ROW_SCALE, as_integers
 from ..models.quantizer import perplexity, usage
 from ..models.text import TextEncoder
+from ..models.tower_files import TOWER_WEIGHTS
 from ..train.perceptual import efficientnet_lite0
 
 # %% ../../nbs/dev/20_ship.ipynb #89cb6ff8
 WEIGHTS = Path(tok1d.__file__).parent/'weights' # Folder of the built-in models
 
 def stored(weights:dict, # Name → tensor
-           bits:int=16, # 16, or 8 for floats of 8 bits
+           bits:int=16, # 16, or 8 for integers of 8 bits
           )->dict: # Name → tensor, smaller
     "Weights in the precision in which they ship"
     if bits not in (8,16):
-        raise ValueError(f'bits={bits}; weights ship as floats of 8 or 16 bits')
-    def kind(v):
-        small = v.ndim<2 or min(v.shape)==1
-        return torch.float16 if small or bits==16 else torch.float8_e4m3fn
-
-    return {name: v.to(kind(v)).contiguous() for name,v in weights.items()}
+        raise ValueError(f'bits={bits}; weights ship as floats of 16 bits or integers of 8')
+    out = {}
+    for name,v in weights.items():
+        if bits==8 and v.ndim>1 and min(v.shape)>1: out[name],out[name+ROW_SCALE] = as_integers(v)
+        else: out[name] = v.half().contiguous()
+    return out
 
 # %% ../../nbs/dev/20_ship.ipynb #69afde2f
 PLACES = { # Folders of the machine that trained the built-in models → their public names
@@ -76,7 +79,7 @@ def kept(config:dict, # Configuration of a run
     return small
 
 # %% ../../nbs/dev/20_ship.ipynb #5e3d551d
-def unshared(weights:dict, # Name → tensor, as stored
+def unshared(weights:dict, # Name → tensor
              other:str, # Name or path of a model
             )->dict: # Those that the other model's file doesn't hold
     "Weights without the tensors that `other` has as well (`model.shared_weight`)"
@@ -89,26 +92,32 @@ def unshared(weights:dict, # Name → tensor, as stored
 # %% ../../nbs/dev/20_ship.ipynb #04fa582c
 app = typer.Typer(no_args_is_help=True, help='Ship and measure the built-in models.')
 
+def shipped_papers(run:Path, out:Path):
+    "Copy recipe, log and curve of a run, without the folders of the training machine"
+    (out/'recipe.yaml').write_text(without_places((run/'config.yaml').read_text()))
+    (out/'log.jsonl').write_text(without_places((run/'log.jsonl').read_text()))
+    shutil.copy(run/'curve.png', out/'curve.png')
+
 def shipped(run:Path, # Output folder of a run
             out:Path, # Folder, created if necessary
             bits:int=16, # See `stored`
             shared:str='', # Model whose tensors the file leaves out, see `unshared`
            )->int: # Bytes
-    "Copy the files of a model, without the folders of the training machine"
+    "Copy the files of a model"
     run = Path(run)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    weights = stored(load_file(run/'model.safetensors'), bits)
+    weights = load_file(run/'model.safetensors')
     config = kept(json.loads(without_places((run/'config.json').read_text())))
     if shared:
         weights = unshared(weights, shared)
         config['model']['shared_weight'] = shared
-    with atomic_write(out/'model.safetensors') as f: save_file(weights, f, dict(format='pt'))
+    with atomic_write(out/'model.safetensors') as f:
+        save_file(stored(weights, bits), f, dict(format='pt'))
     (out/'config.json').write_text(json.dumps(config, indent=1)+'\n')
-    (out/'recipe.yaml').write_text(without_places((run/'config.yaml').read_text()))
-    (out/'log.jsonl').write_text(without_places((run/'log.jsonl').read_text()))
-    shutil.copy(run/'curve.png', out/'curve.png')
+    shipped_papers(run, out)
     return sum(file.stat().st_size for file in out.iterdir())
+
 
 # %% ../../nbs/dev/20_ship.ipynb #e3aff801
 @app.command()
@@ -116,6 +125,17 @@ def ship(run:Path, name:str, bits:int=16, shared:str=''):
     "Move a finished run into the package"
     size = shipped(run, WEIGHTS/name, bits, shared)
     print(f'{WEIGHTS/name}: {size/1e6:.1f} MB')
+
+@app.command()
+def ship_tower(run:Path, name:str, bits:int=8):
+    "Move the text half of a finished text tower into the package"
+    out = WEIGHTS/name
+    TextEncoder.load(run).save(out)
+    file = out/TOWER_WEIGHTS[0]
+    weights = stored(load_file(file), bits)
+    with atomic_write(file) as f: save_file(weights, f, dict(format='pt'))
+    shipped_papers(Path(run), out)
+    print(f'{file}: {file.stat().st_size/1e6:.1f} MB')
 
 # %% ../../nbs/dev/20_ship.ipynb #b3ab9b3e
 def heading(what:str, ks:list)->str:

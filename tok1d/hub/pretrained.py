@@ -6,7 +6,7 @@
 __all__ = ['DEFAULT', 'LONGEST', 'BARE', 'HUB', 'DEFAULT_GENERATOR', 'DEFAULT_TEXT', 'Pretrained', 'list_pretrained',
            'FoundFiles', 'holds_model', 'find_known', 'find', 'known_row', 'row_in_repository', 'load_found', 'load',
            'find_weights', 'tokenizer_name', 'moved', 'tokenizer_for', 'check_tokenizer', 'names_for', 'saved_names',
-           'load_pipeline']
+           'readers', 'load_pipeline']
 
 # %% ../../nbs/hub/10_pretrained.ipynb #c1bd669f
 import difflib, os, re, warnings
@@ -460,6 +460,16 @@ def saved_names(path:Union[str, Path], # Path of a generator
     names,n = read_class_names(path),generator.num_classes
     return names + [f'class {i}' for i in range(len(names), n)] if names and len(names)<=n else None
 
+# %% ../../nbs/hub/10_pretrained.ipynb #15ff76bd
+def readers(generator:BaseModel, tokenizer:BaseModel, device:Any=None,
+            dtype:Union[torch.dtype, str, None]=None, # As for `load`
+           )->list[TextEncoder]: # One, or two if the tokenizer was trained with another
+    "The text encoders that a generator and a tokenizer were trained with"
+    names = [generator.config.model.vq_model.text_encoder]
+    if hasattr(tokenizer, 'text_encoder'):
+        names.append(tokenizer.config.model.vq_model.text_encoder)
+    return [TextEncoder.load(name, _device(device), _dtype(dtype)) for name in dict.fromkeys(names)]
+
 # %% ../../nbs/hub/10_pretrained.ipynb #2ea06a08
 def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator, as for `load`
                   tokenizer:Union[str, Path, None]=None, # None for the one it was made for
@@ -479,6 +489,4 @@ def load_pipeline(name_or_path:Union[str, Path]=DEFAULT_GENERATOR, # A generator
     if generator.num_classes:
         return Pipeline(generator, decoder,
                         saved_names(name_or_path, generator) or names_for(tokenizer, generator))
-    reader = generator.config.model.vq_model.text_encoder
-    return TextPipeline(generator, decoder,
-                        TextEncoder.load(reader, _device(device), _dtype(dtype)))
+    return TextPipeline(generator, decoder, *readers(generator, decoder, device, dtype))

@@ -16,7 +16,7 @@ from ..config import vit_size
 from ..families import Family,register
 from .base import BaseModel
 from .layers import init_linear,sincos_positions
-from .clip import build_tower
+from .clip import build_tower,read_tower
 from .text import TextEncoder
 from .titok import TiTokEncoder
 from .tower_files import save_tower_config
@@ -75,11 +75,21 @@ def encode_image(self:TextTower, images:Tensor # `b 3 h w` in [0, 1]
     "Where images lie in the shared space"
     return F.normalize(self.visual(images.to(self.dtype), self.visual_token)[:,0].float(), dim=-1)
 
+
+# %% ../../nbs/models/67_text_tower.ipynb #471b4fd0
 @patch
-def encode_text(self:TextTower, captions:list[str])->Tensor: # `b e`, of length 1
+def encode_text(self:TextTower, captions:list[str],
+                group:int=32, # Captions read together
+               )->Tensor: # `b e`, of length 1
     "Where captions lie"
-    ids = self.vocabulary(captions, self.text.context_length).to(self.device)
-    return F.normalize(self.text(ids).float(), dim=-1)
+    ids = self.vocabulary(captions, self.text.context_length)
+    length = ids.count_nonzero(1)
+    order = length.argsort(stable=True)
+    read = [
+        read_tower(self.text, ids[some,:length[some].max()].to(self.device), ('pooled',))['pooled']
+        for some in order.split(group)
+    ]
+    return F.normalize(torch.cat(read)[order.argsort(),0].float(), dim=-1)
 
 # %% ../../nbs/models/67_text_tower.ipynb #844e1580
 @patch

@@ -237,17 +237,19 @@ def _pairs(self:Pipeline, tokens, labels, batch_size): # batches of lines, and w
 
 # %% ../../nbs/sample/40_pipeline.ipynb #38a32a36
 class TextPipeline(Pipeline):
-    "A generator of captions, its tokenizer, and the text encoder both were trained with"
+    "A generator of captions, its tokenizer, and the text encoder they were trained with"
     def __init__(self,
                  generator:nn.Module, # Draws tokens
                  tokenizer:nn.Module, # Decodes them
-                 text_encoder:nn.Module): # A `TextEncoder`
+                 text_encoder:nn.Module, # A `TextEncoder`
+                 decoder_reads:nn.Module|None=None): # The tokenizer's, if it is another one
         super().__init__(generator, tokenizer, ())
         if text_encoder.width!=generator.text_dim:
             raise ValueError(
                 f"the generator reads texts of {generator.text_dim} channels, this encoder gives "
                 f"{text_encoder.width}: they were not made for each other")
         self.text_encoder = text_encoder.eval()
+        self.decoder_reads = (decoder_reads or text_encoder).eval()
 
     def __repr__(self):
         return (f"TextPipeline({type(self.generator).__name__}, {type(self.tokenizer).__name__}, "
@@ -274,4 +276,4 @@ def paint(self:TextPipeline, tokens, prompts):
     "Images `b 3 h w` of a line of tokens; a text-aware tokenizer reads the prompts too"
     if not hasattr(self.tokenizer, 'text_encoder'): return self.tokenizer.decode(tokens)
     texts = [p or '' for p in prompts]
-    return self.tokenizer.decode(tokens, text=self.text_encoder(texts, ('guidance',)).guidance)
+    return self.tokenizer.decode(tokens, text=self.decoder_reads(texts, ('guidance',)).guidance)

@@ -61,20 +61,25 @@ class ContrastiveTask(Task):
         super().__init__(model)
         self.swapped = swapped
 
+    def read(self, captions, generator):
+        "Vectors of the captions; those with two words swapped, and where there is such a one"
+        wrong = [swap_words(c, generator) for c in captions] if self.swapped else captions
+        differ = torch.tensor([a!=b for a,b in zip(captions, wrong)], device=self.model.device)
+        others = [w for w,c in zip(wrong, captions) if w!=c]
+        t,w = self.model.encode_text(captions + others).split([len(captions), len(others)])
+        return t,torch.zeros_like(t).masked_scatter(differ[:,None], w),differ
+
     def forward(self, batch, step, generator):
         "Loss of telling the captions of a batch apart, and how often the right one was found"
         x,captions = self.model.encode_image(batch['image']),batch['text']
-        wrong = [swap_words(c, generator) for c in captions] if self.swapped else []
-        t,*w = self.model.encode_text(captions + wrong).split(len(captions))
+        t,w,differ = self.read(captions, generator)
         same = torch.tensor([[a==b for b in captions] for a in captions], device=x.device)
-        differ = torch.tensor([a!=b
-                               for a,b in zip(captions, wrong)], device=x.device) if w else None
         scale = self.model.logit_scale.exp().clamp(max=100)
-        loss,found = contrastive_loss(x, t, same, scale, *w, differ)
+        loss,found = contrastive_loss(x, t, same, scale, w, differ)
         seen = dict(loss=loss, accuracy=found.detach(), scale=scale.detach())
-        if w:
-            seen['told_apart'] = ((x*t).sum(1)
-                                  >(x*w[0]).sum(1))[differ].float().mean().nan_to_num().detach()
+        if self.swapped:
+            apart = ((x*t).sum(1)>(x*w).sum(1))[differ]
+            seen['told_apart'] = apart.float().mean().nan_to_num().detach()
         return seen,{}
 
 # %% ../../nbs/train/38_text_tower.ipynb #7a89cfe7
