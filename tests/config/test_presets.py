@@ -16,7 +16,7 @@ FILES = sorted(config._presets().rglob('*.yaml'))
 DIGESTS = {
     'maskgen_kl_l': '9f11312f124f', 'maskgen_kl_tiny': '817f93b13cbe',
     'maskgen_kl_xl': 'ba80f7721f4b', 'maskgen_vq_l': '42337bcc4d95',
-    'maskgen_vq_tiny': '7fca1f192869', 'maskgen_vq_xl': '961fb0c31372',
+    'maskgen_vq_tiny': '997eab93312d', 'maskgen_vq_xl': '961fb0c31372',
     'maskgit_b64': '56979df606c9', 'maskgit_l32': '5a8604a840f7',
     'maskgit_s128': '8f619e9bd9da', 'maskgit_tiny': '34315773ebd5',
     'rar_b': 'c74cc067673e', 'rar_l': '279505da4537',

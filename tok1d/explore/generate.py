@@ -84,7 +84,7 @@ def caption(pipe:Pipeline,
            )->Tensor|None: # `1 l d`
     "The words as the tokenizer's decoder reads them; None if it reads none"
     if not reads_words(pipe) or not hasattr(pipe.tokenizer, 'text_encoder'): return None
-    with torch.inference_mode(): return pipe.text_encoder([label], ('guidance',)).guidance
+    with torch.inference_mode(): return pipe.decoder_reads([label], ('guidance',)).guidance
 
 def painted(pipe:Pipeline,
             label:int|str, # Class or words

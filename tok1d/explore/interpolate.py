@@ -417,10 +417,12 @@ def between_captions(pipe:TextPipeline, # Of captions
     at,seed,read = shares(steps),whole('seed', seed),pipe.text_encoder
     want = 'sequence','pooled'
     with torch.inference_mode():
-        both = read([a, b], ('guidance', *want))
-        mixed = {k: line(*getattr(both, k), at) for k in ('guidance', *want)}
+        both = read([a, b], want)
+        mixed = {k: line(*getattr(both, k), at) for k in want}
         asked = both._replace(n_tokens=both.n_tokens.max().expand(len(at)), **mixed)
         settings = dict(null=read.null(want), seed=[seed]*len(at), **(sampler or {}))
         for step in pipe.generator.sample(asked, **settings): pass
-        words = asked.guidance if hasattr(pipe.tokenizer, 'text_encoder') else None
+        words = None
+        if hasattr(pipe.tokenizer, 'text_encoder'):
+            words = line(*pipe.decoder_reads([a, b], ('guidance',)).guidance, at)
         return Between(at, step.tokens.cpu(), decode_some(pipe.tokenizer, step.tokens, text=words))
