@@ -24,6 +24,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NamedTuple, Optional
 from safetensors.torch import load_file, save_file
+
+# %% ../../nbs/dev/30_on_gpu.ipynb #04f491c9
 import tok1d
 from ..basics import atomic_write, default_device
 from ..config import load_config

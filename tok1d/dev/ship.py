@@ -19,6 +19,8 @@ from pathlib import Path
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn, Tensor
+
+# %% ../../nbs/dev/20_ship.ipynb #999ee405
 import tok1d
 from ..basics import atomic_write, image_grid, load_image
 from ..data.embedded import embedded_samples, heldout, photos, read_tar, styles
@@ -98,6 +100,7 @@ def shipped_papers(run:Path, out:Path):
     (out/'log.jsonl').write_text(without_places((run/'log.jsonl').read_text()))
     shutil.copy(run/'curve.png', out/'curve.png')
 
+# %% ../../nbs/dev/20_ship.ipynb #f4e7b833
 def shipped(run:Path, # Output folder of a run
             out:Path, # Folder, created if necessary
             bits:int=16, # See `stored`
@@ -117,7 +120,6 @@ def shipped(run:Path, # Output folder of a run
     (out/'config.json').write_text(json.dumps(config, indent=1)+'\n')
     shipped_papers(run, out)
     return sum(file.stat().st_size for file in out.iterdir())
-
 
 # %% ../../nbs/dev/20_ship.ipynb #e3aff801
 @app.command()

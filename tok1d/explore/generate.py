@@ -83,8 +83,8 @@ def caption(pipe:Pipeline,
             label:int|str, # Class or words
            )->Tensor|None: # `1 l d`
     "The words as the tokenizer's decoder reads them; None if it reads none"
-    if not reads_words(pipe) or not hasattr(pipe.tokenizer, 'text_encoder'): return None
-    with torch.inference_mode(): return pipe.decoder_reads([label], ('guidance',)).guidance
+    if not reads_words(pipe): return None
+    with torch.inference_mode(): return pipe.decoder_text([label])
 
 def painted(pipe:Pipeline,
             label:int|str, # Class or words

@@ -422,7 +422,6 @@ def between_captions(pipe:TextPipeline, # Of captions
         asked = both._replace(n_tokens=both.n_tokens.max().expand(len(at)), **mixed)
         settings = dict(null=read.null(want), seed=[seed]*len(at), **(sampler or {}))
         for step in pipe.generator.sample(asked, **settings): pass
-        words = None
-        if hasattr(pipe.tokenizer, 'text_encoder'):
-            words = line(*pipe.decoder_reads([a, b], ('guidance',)).guidance, at)
+        said = pipe.decoder_text([a, b])
+        words = None if said is None else line(*said, at)
         return Between(at, step.tokens.cpu(), decode_some(pipe.tokenizer, step.tokens, text=words))

@@ -69,13 +69,16 @@ def _unpickling(text):
 # %% ../../nbs/models/05_base.ipynb #288c7e69
 ROW_SCALE = '.row_scale'
 
+def _each_row(scale:Tensor, weight:Tensor)->Tensor: # `o` → `o 1 …`
+    "The scales of a weight's rows, to multiply it with"
+    return scale.float().view(-1, *[1]*(weight.ndim-1))
+
 def as_integers(weight:Tensor, # `o ...`
                )->tuple[Tensor,Tensor]: # int8 `o ...` and float16 `o`
     "Integers from -127 to 127, and the factor of each row"
     largest = weight.float().flatten(1).abs().amax(1)
     scale = (largest/127).clamp(min=1e-7).half()
-    each = scale.float().view(-1, *[1]*(weight.ndim-1))
-    return (weight.float()/each).round().clamp(-127, 127).to(torch.int8),scale
+    return (weight.float()/_each_row(scale, weight)).round().clamp(-127, 127).to(torch.int8),scale
 
 def whole_rows(sd:dict, # Name → tensor, as in a file
                path, # For the message
@@ -86,9 +89,8 @@ def whole_rows(sd:dict, # Name → tensor, as in a file
     for name,scale in scales.items():
         if name not in out or len(out[name])!=len(scale):
             raise ValueError(f"{shown(path)} has scales for the rows of {name}, but not these rows")
-        out[name] = out[name].float()*scale.float().view(-1, *[1]*(out[name].ndim-1))
+        out[name] = out[name].float()*_each_row(scale, out[name])
     return out
-
 
 # %% ../../nbs/models/05_base.ipynb #58e80378
 def load_weights(

@@ -83,7 +83,7 @@ def encode_text(self:TextTower, captions:list[str],
                )->Tensor: # `b e`, of length 1
     "Where captions lie"
     ids = self.vocabulary(captions, self.text.context_length)
-    length = ids.count_nonzero(1)
+    length = ids.argmax(1)+1  # of all numbers, the end's is the largest
     order = length.argsort(stable=True)
     read = [
         read_tower(self.text, ids[some,:length[some].max()].to(self.device), ('pooled',))['pooled']

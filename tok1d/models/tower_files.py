@@ -39,11 +39,12 @@ def tower_weights(path:Path|str, # `.safetensors`, or a `.bin`/`.pt` of tensors 
         if path.suffix=='.safetensors':
             with safe_open(path, 'pt') as f:
                 sd = {k: f.get_tensor(o) for k,o in text_keys(f.keys(), names).items()}
-            return whole_rows(sd, path)
-        sd = unwrap(
-            torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path)),
-            path)
-        return {k: sd[o] for k,o in text_keys(sd, names).items()}
+        else:
+            found = torch.load(path, map_location='cpu', weights_only=True,
+                               mmap=zipfile.is_zipfile(path))
+            flat = unwrap(found, path)
+            sd = {k: flat[o] for k,o in text_keys(flat, names).items()}
+        return whole_rows(sd, path)
     except (SafetensorError,OSError,RuntimeError,EOFError) as e: why = str(e).splitlines()[0][:150]
     except ValueError: raise
     except Exception as e: why = f'{type(e).__name__}: reading it could execute code'

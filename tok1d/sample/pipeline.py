@@ -272,8 +272,13 @@ def sample(self:TextPipeline, prompts, **settings):
     return self.generator.sample(self.text_encoder(prompts, want), null=null, **settings)
 
 @patch
+def decoder_text(self:TextPipeline, prompts:list[str])->Tensor|None: # `b l d`
+    "Prompts as the tokenizer's decoder reads them; `None` if it reads none"
+    if not hasattr(self.tokenizer, 'text_encoder'): return None
+    return self.decoder_reads(prompts, ('guidance',)).guidance
+
+@patch
 def paint(self:TextPipeline, tokens, prompts):
     "Images `b 3 h w` of a line of tokens; a text-aware tokenizer reads the prompts too"
-    if not hasattr(self.tokenizer, 'text_encoder'): return self.tokenizer.decode(tokens)
-    texts = [p or '' for p in prompts]
-    return self.tokenizer.decode(tokens, text=self.decoder_reads(texts, ('guidance',)).guidance)
+    text = self.decoder_text([p or '' for p in prompts])
+    return self.tokenizer.decode(tokens, **({} if text is None else dict(text=text)))
